@@ -1,0 +1,89 @@
+namespace Llama2;
+
+/// <summary>One tensor of a checkpoint as a matrix of rows; a vector is a matrix of one row.</summary>
+/// <remarks>
+/// Rows of query and key projections are in Hugging Face's rotary order (the first half of a head turns with the second half), whatever
+/// the file's own order. Instances are immutable and thread-safe, and valid while their checkpoint is open.
+/// </remarks>
+public abstract class CheckpointTensor
+{
+    /// <summary>Initializes a new instance of the <see cref="CheckpointTensor"/> class.</summary>
+    /// <param name="name">The Hugging Face name, such as <c>model.layers.0.self_attn.q_proj.weight</c>.</param>
+    /// <param name="format">How the rows are stored.</param>
+    /// <param name="rows">The number of rows (outputs).</param>
+    /// <param name="columns">The number of columns (inputs).</param>
+    protected CheckpointTensor(string name, WeightFormat format, int rows, int columns)
+    {
+        (Name, Format, Rows, Columns) = (name, format, rows, columns);
+        RowBytes = checked((int)format.RowBytes(columns));
+    }
+
+    /// <summary>Gets the Hugging Face name.</summary>
+    public string Name { get; }
+
+    /// <summary>Gets how the rows are stored.</summary>
+    public WeightFormat Format { get; }
+
+    /// <summary>Gets the number of rows.</summary>
+    public int Rows { get; }
+
+    /// <summary>Gets the number of columns.</summary>
+    public int Columns { get; }
+
+    /// <summary>Gets the bytes of one row.</summary>
+    public int RowBytes { get; }
+
+    /// <summary>Gets the bytes of the whole tensor.</summary>
+    public long ByteSize => (long)Rows * RowBytes;
+
+    /// <summary>Gets where all rows lie one after another in a mapped file, or <see langword="null"/> where they do not.</summary>
+    internal virtual MappedRegion? Region => null;
+
+    /// <summary>Copies one row as stored.</summary>
+    /// <param name="row">The row, from 0.</param>
+    /// <param name="destination">At least <see cref="RowBytes"/> bytes.</param>
+    public abstract void ReadRow(int row, Span<byte> destination);
+}
+
+/// <summary>A place in a mapped file.</summary>
+internal readonly record struct MappedRegion(MappedFile File, long Offset);
+
+/// <summary>A tensor that lies in a mapped file.</summary>
+internal sealed class MappedTensor : CheckpointTensor
+{
+    private readonly MappedFile _file;
+    private readonly long _offset;
+    private readonly int _interleavedHeadSize;
+
+    /// <param name="name">The Hugging Face name.</param>
+    /// <param name="format">How the rows are stored.</param>
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="columns">The number of columns.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="offset">Where the first row begins.</param>
+    /// <param name="interleavedHeadSize">
+    /// 0, or the size of a head whose rows stand in Meta's rotary order (2i turns with 2i + 1) and are to be read in Hugging Face's
+    /// (i turns with i + half).
+    /// </param>
+    public MappedTensor(string name, WeightFormat format, int rows, int columns, MappedFile file, long offset, int interleavedHeadSize = 0)
+        : base(name, format, rows, columns)
+    {
+        file.Span(offset, 0);
+        if (ByteSize > file.Length - offset)
+        {
+            throw new CheckpointException(file.Path, $"tensor '{name}'", $"{file.Length - offset:N0} bytes behind its offset", $"{ByteSize:N0}");
+        }
+
+        (_file, _offset, _interleavedHeadSize) = (file, offset, interleavedHeadSize);
+    }
+
+    internal override MappedRegion? Region => _interleavedHeadSize == 0 ? new(_file, _offset) : null;
+
+    public override void ReadRow(int row, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
+        int stored = _interleavedHeadSize == 0 ? row : RotaryOrder.InterleavedRow(row, _interleavedHeadSize);
+        _file.Span(_offset + (long)stored * RowBytes, RowBytes).CopyTo(destination);
+    }
+}

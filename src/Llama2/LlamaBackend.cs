@@ -1,0 +1,44 @@
+namespace Llama2;
+
+/// <summary>The seam: something that holds a model's weights and turns a batch of tokens into logits.</summary>
+/// <remarks>
+/// <see cref="Forward"/> is called by one thread at a time; the weights are immutable. Every implementation passes the same contract
+/// test: golden logits, a batch equals its pieces run alone, rewinding, forking.
+/// </remarks>
+public abstract class LlamaBackend : IDisposable
+{
+    /// <summary>Gets what is really used: device, kernels, formats, bytes.</summary>
+    public abstract BackendInfo Info { get; }
+
+    /// <summary>Gets the shape of the model.</summary>
+    public abstract LlamaConfig Config { get; }
+
+    /// <summary>Gets the most tokens of a sequence.</summary>
+    public abstract int ContextLength { get; }
+
+    /// <summary>Makes an empty cache for a new sequence.</summary>
+    public abstract KeyValueCache CreateCache();
+
+    /// <summary>Bytes that a cache of so many tokens occupies.</summary>
+    /// <param name="tokens">The number of tokens.</param>
+    public abstract long CacheBytes(int tokens);
+
+    /// <summary>Runs every token of the batch through the model and extends the caches by them.</summary>
+    /// <param name="batch">The tokens.</param>
+    /// <param name="logits">[<see cref="LlamaBatch.LogitRowCount"/>, vocabulary], written row by row in the order of the pieces.</param>
+    /// <exception cref="ArgumentException">An id is not in the vocabulary, a cache is full or not of this backend; nothing has changed then.</exception>
+    public abstract void Forward(LlamaBatch batch, Span<float> logits);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Releases the weights.</summary>
+    /// <param name="disposing">Always <see langword="true"/>; there is no finalizer.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}

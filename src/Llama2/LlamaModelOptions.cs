@@ -1,0 +1,65 @@
+namespace Llama2;
+
+/// <summary>How a model is loaded and run. Bindable from configuration.</summary>
+public sealed class LlamaModelOptions
+{
+    /// <summary>Gets or sets the name under which the model is known to callers and telemetry.</summary>
+    /// <value>The default, <see langword="null"/>, is the name of the folder or file.</value>
+    public string? ModelId { get; set; }
+
+    /// <summary>Gets or sets the format that matrices are converted to while they are read.</summary>
+    /// <value><c>F32</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>. The default, <see langword="null"/>, keeps them as stored.</value>
+    public WeightFormat? WeightFormat { get; set; }
+
+    /// <summary>Gets or sets the most tokens of a sequence.</summary>
+    /// <value>At least 1. The default, <see langword="null"/>, is the model's own context length.</value>
+    public int? ContextLength { get; set; }
+
+    /// <summary>Gets or sets the threads that work on a forward pass.</summary>
+    /// <value>At least 1. The default, <see langword="null"/>, is the number of processors.</value>
+    public int? Threads { get; set; }
+
+    /// <summary>Gets or sets the bytes that caches of ended sequences may occupy, so that later requests continue from them.</summary>
+    /// <value>0 switches the prefix cache off. The default, <see langword="null"/>, is room for two full contexts, at most a quarter of the memory.</value>
+    public long? PrefixCacheBytes { get; set; }
+
+    /// <summary>Gets or sets how many sequences run at the same time; further requests wait in order.</summary>
+    /// <value>At least 1. The default is 16.</value>
+    public int MaxConcurrentSequences { get; set; } = 16;
+
+    /// <summary>Gets or sets how many requests may wait before further ones are refused.</summary>
+    /// <value>At least 0. The default is 1024.</value>
+    public int MaxQueuedRequests { get; set; } = 1024;
+
+    /// <summary>Gets or sets the most tokens of one forward pass; longer prompts are taken in chunks of it, and cancellation is seen between them.</summary>
+    /// <value>At least 1. The default is 128.</value>
+    public int BatchTokens { get; set; } = 128;
+
+    /// <summary>Gets or sets settings that apply where a request names none, before the model's own <c>generation_config.json</c>.</summary>
+    public GenerationOptions Generation { get; set; } = new();
+
+    /// <summary>Gets or sets what happens with a setting that nobody knows.</summary>
+    /// <value>The default is <see cref="SettingsValidation.Strict"/>.</value>
+    public SettingsValidation SettingsValidation { get; set; } = SettingsValidation.Strict;
+
+    /// <summary>Gets or sets a value indicating whether prompts and answers may appear in logs and traces.</summary>
+    /// <value>The default is <see langword="false"/>.</value>
+    public bool EnableSensitiveData { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether memory is checked before a load.</summary>
+    /// <value>The default, <see langword="true"/>, refuses a load that cannot fit.</value>
+    public bool CheckMemory { get; set; } = true;
+}
+
+/// <summary>What happens with a setting that nobody knows.</summary>
+public enum SettingsValidation
+{
+    /// <summary>The request is refused with an <see cref="ArgumentException"/> that names the setting.</summary>
+    Strict,
+
+    /// <summary>A warning is logged and the request goes on.</summary>
+    Warn,
+
+    /// <summary>The request goes on.</summary>
+    Ignore,
+}
