@@ -42,6 +42,10 @@ public sealed class LlamaModelOptions
     /// <value>The default is <see cref="SettingsValidation.Strict"/>.</value>
     public SettingsValidation SettingsValidation { get; set; } = SettingsValidation.Strict;
 
+    /// <summary>Gets or sets the chat template.</summary>
+    /// <value>The default, <see langword="null"/>, is <see cref="Llama2ChatTemplate"/>.</value>
+    public IChatTemplate? ChatTemplate { get; set; }
+
     /// <summary>Gets or sets a value indicating whether prompts and answers may appear in logs and traces.</summary>
     /// <value>The default is <see langword="false"/>.</value>
     public bool EnableSensitiveData { get; set; }

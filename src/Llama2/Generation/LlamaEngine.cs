@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Llama2;
 
 /// <summary>Runs any number of generations on one backend: one loop, one forward pass for all live sequences at a time.</summary>
@@ -9,7 +7,7 @@ namespace Llama2;
 /// </remarks>
 public sealed class LlamaEngine : IDisposable
 {
-    internal LlamaEngine(LlamaBackend backend, LlamaTokenizer? tokenizer, LlamaModelOptions options, GenerationOptions defaults, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null) =>
+    internal LlamaEngine(LlamaBackend backend, LlamaTokenizer? tokenizer, LlamaModelOptions options, GenerationOptions defaults, LlamaDiagnostics? diagnostics = null, TimeProvider? timeProvider = null) =>
         throw new NotImplementedException();
 
     /// <summary>Generates from token ids and streams as it goes; the last update carries the <see cref="GenerationResult"/>.</summary>
