@@ -1,0 +1,19 @@
+using System.CommandLine;
+
+namespace Llama2.Cli.Commands;
+
+/// <summary>Ids to text, for scripts.</summary>
+internal sealed class DetokenizeCommand : Command
+{
+    public DetokenizeCommand(Terminal terminal)
+        : base("detokenize", $"Filter: {{\"ids\"}} → {{\"text\"}}; control tokens vanish and one leading space is dropped. {JsonLines.Contract}")
+    {
+        var tokenizer = new TokenizerArgument();
+        tokenizer.AddTo(this);
+        SetAction((parse, cancellationToken) =>
+        {
+            LlamaTokenizer loaded = tokenizer.Load(parse);
+            return JsonLines.RunAsync(terminal, (line, answer) => answer.WriteString("text", loaded.Decode(line.Ids("ids"))), cancellationToken);
+        });
+    }
+}

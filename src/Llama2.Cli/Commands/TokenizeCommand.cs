@@ -1,0 +1,22 @@
+using System.CommandLine;
+using System.Text.Json;
+
+namespace Llama2.Cli.Commands;
+
+/// <summary>Text to ids, for scripts.</summary>
+internal sealed class TokenizeCommand : Command
+{
+    public TokenizeCommand(Terminal terminal)
+        : base("tokenize", $"Filter: {{\"text\"}} → {{\"ids\"}}, without begin of text. {JsonLines.Contract}")
+    {
+        var tokenizer = new TokenizerArgument();
+        tokenizer.AddTo(this);
+        SetAction((parse, cancellationToken) =>
+        {
+            LlamaTokenizer loaded = tokenizer.Load(parse);
+            return JsonLines.RunAsync(terminal, (line, answer) => answer.WriteIds("ids", loaded.Encode(Text(line))), cancellationToken);
+        });
+    }
+
+    private static string Text(JsonElement line) => line.Member("text", JsonValueKind.String).GetString()!;
+}
