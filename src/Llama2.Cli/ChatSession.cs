@@ -145,7 +145,7 @@ internal sealed class ChatSession(IChatClient client, Terminal terminal, string?
         }
     }
 
-    private IEnumerable<ChatMessage> Conversation() => _system is null ? _turns : [new(ChatRole.System, _system), .. _turns];
+    private List<ChatMessage> Conversation() => _system is null ? _turns : [new(ChatRole.System, _system), .. _turns];
 
     private void Save(string path)
     {

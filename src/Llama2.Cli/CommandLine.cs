@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Llama2.Cli.Commands;
 
@@ -11,6 +10,11 @@ internal static class CommandLine
     public const int Success = 0;
     public const int Failure = 1;
     public const int Usage = 2;
+
+    private const string Details = """
+        Results go to standard output, everything else to standard error.
+        Exit codes: 0 done, 1 failed or cancelled, 2 wrong usage.
+        """;
 
     public static async Task<int> RunAsync(IReadOnlyList<string> args, Terminal terminal)
     {
@@ -58,7 +62,7 @@ internal static class CommandLine
 
     private static Command CreateRoot(Terminal terminal) => new("llama2", "Runs Llama-2 chat models inside this process: no server, no native library.")
     {
-        new HelpOption { Recursive = true },
+        HelpWithDetails.Option(Details),
         new VersionOption(),
         new ChatCommand(terminal),
         new GenerateCommand(terminal),
@@ -73,7 +77,9 @@ internal static class CommandLine
 
     private static int ReportUsage(ParseResult parse, Terminal terminal)
     {
-        foreach (string message in parse.Errors.Select(error => error.Message).Distinct())
+        // A mistyped command is also a missing one, which is no news.
+        IEnumerable<string> messages = parse.Errors.Select(error => error.Message).Distinct();
+        foreach (string message in parse.UnmatchedTokens is [string unknown, ..] ? messages.Where(text => text.Contains(unknown, StringComparison.Ordinal)) : messages)
         {
             terminal.Error.WriteLine($"error: {message}");
         }

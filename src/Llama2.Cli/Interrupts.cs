@@ -1,7 +1,7 @@
 namespace Llama2.Cli;
 
 /// <summary>Ctrl-C as the commands see it: it ends the current step where there is one, else the command, else (a third time) the process.</summary>
-internal sealed class Interrupts
+internal sealed class Interrupts : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _command = new();
@@ -10,7 +10,8 @@ internal sealed class Interrupts
     /// <summary>Cancelled when the command is to end.</summary>
     public CancellationToken Token => _command.Token;
 
-    /// <summary>Begins something that Ctrl-C ends alone, such as one answer of a chat; disposing the source ends the step.</summary>
+    /// <summary>Begins something that Ctrl-C ends alone, such as one answer of a chat.</summary>
+    /// <returns>The caller's to dispose, after <see cref="EndStep"/>.</returns>
     public CancellationTokenSource BeginStep()
     {
         lock (_lock)
@@ -33,34 +34,36 @@ internal sealed class Interrupts
     /// <returns>Whether it was of use; otherwise the process should end the hard way.</returns>
     public bool Raise()
     {
-        CancellationTokenSource? step;
         lock (_lock)
         {
-            step = _step;
+            if (_step is null)
+            {
+                return RaiseAll();
+            }
+
+            Cancel(_step);
             _step = null;                                       // so that a second Ctrl-C goes to the command
+            return true;
         }
-
-        if (step is null)
-        {
-            return RaiseAll();
-        }
-
-        Cancel(step);
-        return true;
     }
 
     /// <summary>Ends the command, whatever its step.</summary>
     /// <returns>Whether it was running on until now.</returns>
     public bool RaiseAll()
     {
-        if (_command.IsCancellationRequested)
+        lock (_lock)
         {
-            return false;
-        }
+            if (_command.IsCancellationRequested)
+            {
+                return false;
+            }
 
-        Cancel(_command);
-        return true;
+            Cancel(_command);
+            return true;
+        }
     }
+
+    public void Dispose() => _command.Dispose();
 
     // Whoever waits resumes on another thread: the signal's own thread must return at once.
     private static void Cancel(CancellationTokenSource source) => _ = source.CancelAsync();

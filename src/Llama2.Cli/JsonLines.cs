@@ -5,8 +5,11 @@ namespace Llama2.Cli;
 /// <summary>A filter: each line of standard input is a JSON object and is answered by one line of standard output, in order and at once.</summary>
 internal static class JsonLines
 {
-    /// <summary>The sentence that the help of every filter ends with.</summary>
-    public const string Contract = "Each line is answered as it comes; a line that cannot be gets {\"error\": \"…\"}, and the exit code stays 0. Blank lines are passed over.";
+    /// <summary>What the help of every filter ends with.</summary>
+    public const string Contract = """
+        Reads one JSON object per line of standard input and answers each with one line, in order and at once.
+        A line that cannot be answered gets {"error": "…"}, and the exit code stays 0; blank lines are passed over.
+        """;
 
     /// <param name="terminal">The streams.</param>
     /// <param name="answer">Writes the members of the answer to one object.</param>

@@ -15,7 +15,7 @@ internal sealed class ModelArguments
     private readonly Option<int?> _threads = new("--threads") { Description = "Threads that work on a forward pass (default: one per processor)", HelpName = "N" };
 
     private readonly Option<WeightFormat?> _weightFormat = Choice.Option(
-        "--weight-format", "Convert the weights while they are read (default: as stored)", [.. Choice.Formats.Where(format => format.Value != WeightFormat.F16)]);
+        "--weight-format", "Convert the weights while they are read (default: as stored)", Choice.Formats);
 
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Log to standard error, and show where an error comes from" };
 

@@ -6,10 +6,11 @@ namespace Llama2.Cli.Commands;
 internal sealed class DetokenizeCommand : Command
 {
     public DetokenizeCommand(Terminal terminal)
-        : base("detokenize", $"Filter: {{\"ids\"}} → {{\"text\"}}; control tokens vanish and one leading space is dropped. {JsonLines.Contract}")
+        : base("detokenize", "Turns {\"ids\"} into {\"text\"}, line by line.")
     {
         var tokenizer = new TokenizerArgument();
         tokenizer.AddTo(this);
+        Add(HelpWithDetails.Option("Control tokens vanish, and one leading space is dropped.\n" + JsonLines.Contract));
         SetAction((parse, cancellationToken) =>
         {
             LlamaTokenizer loaded = tokenizer.Load(parse);

@@ -5,6 +5,12 @@ namespace Llama2.Cli.Commands;
 /// <summary>Goes on from a bare text: begin of text, the prompt's ids, no chat template.</summary>
 internal sealed class GenerateCommand : Command
 {
+    private const string Details = """
+        Reads begin of text and the prompt's own ids. Prints the text as it comes, and a line end after it; --json has the text exactly.
+        Settings that are not given are those of the model's generation_config.json, else the defaults above.
+        Ctrl-C stops: what there is by then is printed (with finish reason "cancelled"), and the exit code is 1.
+        """;
+
     private readonly ModelArguments _model = new();
     private readonly GenerationArguments _generation = new();
     private readonly Option<string?> _prompt = new("--prompt") { Description = "The text to go on from, exactly as it stands; may be empty", HelpName = "TEXT" };
@@ -12,9 +18,10 @@ internal sealed class GenerateCommand : Command
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object at the end: ids, text, finish reason, usage, timings, settings" };
 
     public GenerateCommand(Terminal terminal)
-        : base("generate", "Goes on from a text, without a chat template. Prints the text and a line end; cancelled by Ctrl-C, it prints what there is and exits with 1.")
+        : base("generate", "Goes on from a text, without a chat template.")
     {
         _model.AddTo(this);
+        Add(HelpWithDetails.Option(Details));
         Add(_prompt);
         Add(_promptFile);
         Add(_json);

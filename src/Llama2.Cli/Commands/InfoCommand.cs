@@ -10,10 +10,11 @@ internal sealed class InfoCommand : Command
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object" };
 
     public InfoCommand(Terminal terminal)
-        : base("info", "Says what a model is and what running it takes: shape, formats, memory, device. Reads headers only, and needs no tokenizer.")
+        : base("info", "Says what a model is and what running it takes: shape, formats, memory, device.")
     {
         _model.AddTo(this);
         Add(_json);
+        Add(HelpWithDetails.Option("Reads headers only, so it is quick for any size, and needs no tokenizer."));
         SetAction(parse => Run(parse, terminal));
     }
 

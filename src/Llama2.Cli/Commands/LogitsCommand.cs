@@ -7,13 +7,19 @@ namespace Llama2.Cli.Commands;
 /// <summary>Ids to logits, for scripts: each line is a sequence of its own.</summary>
 internal sealed class LogitsCommand : Command
 {
+    private const string Details = """
+        The answer has one row of logits for each position asked for, by default for all. Each line is a sequence of its own; its ids are taken as
+        they are, begin of text included. A line longer than the context that the model was trained for runs all the same, with one warning.
+
+        """ + JsonLines.Contract;
+
     private readonly ModelArguments _model = new();
 
     public LogitsCommand(Terminal terminal)
-        : base("logits", "Filter: {\"input_ids\", \"positions\"?} → {\"logits\"}: a row for each position, or for all. The ids are taken as they are, begin of text included; " +
-            $"a line longer than the context that the model was trained for is run all the same, with one warning. {JsonLines.Contract}")
+        : base("logits", "Turns {\"input_ids\", \"positions\"?} into {\"logits\"}, line by line.")
     {
         _model.AddTo(this);
+        Add(HelpWithDetails.Option(Details));
         SetAction((parse, cancellationToken) => RunAsync(parse, terminal, cancellationToken));
     }
 
@@ -58,7 +64,7 @@ internal sealed class LogitsCommand : Command
         }
     }
 
-    private static IReadOnlyList<int> Positions(JsonElement line, int length)
+    private static int[] Positions(JsonElement line, int length)
     {
         if (!line.TryGetProperty("positions", out _))
         {
@@ -77,20 +83,27 @@ internal sealed class LogitsCommand : Command
         return positions;
     }
 
-    private static void Write(LlamaModel model, int[] ids, IReadOnlyList<int> positions, Utf8JsonWriter answer)
+    private static void Write(LlamaModel model, int[] ids, int[] positions, Utf8JsonWriter answer)
     {
         int vocabulary = model.Config.VocabularySize;
-        float[] logits = new float[checked(ids.Length * vocabulary)];              // [position, vocabulary]
+        bool lastOnly = positions is [int only] && only == ids.Length - 1;
+        long size = (lastOnly ? 1L : ids.Length) * vocabulary;
+        if (size > Array.MaxLength)
+        {
+            throw new FormatException($"{ids.Length} rows of {vocabulary} logits are too many for one line.");
+        }
+
+        float[] logits = new float[size];                          // [position, vocabulary], or the last position alone
         using KeyValueCache cache = model.Backend.CreateCache();
         var batch = new LlamaBatch();
-        batch.Add(cache, ids, LogitRows.All);
+        batch.Add(cache, ids, lastOnly ? LogitRows.Last : LogitRows.All);      // in one pass, as dynamic rope scaling wants it
         model.Backend.Forward(batch, logits);
 
         answer.WriteStartArray("logits");
         foreach (int position in positions)
         {
             answer.WriteStartArray();
-            foreach (float logit in logits.AsSpan(position * vocabulary, vocabulary))
+            foreach (float logit in logits.AsSpan(lastOnly ? 0 : position * vocabulary, vocabulary))
             {
                 answer.WriteNumberValue(logit);
             }

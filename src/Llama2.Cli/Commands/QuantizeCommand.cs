@@ -11,13 +11,14 @@ internal sealed class QuantizeCommand : Command
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Show where an error comes from" };
 
     public QuantizeCommand(Terminal terminal)
-        : base("quantize", "Converts a model to a .gguf file, tokenizer included, one tensor at a time.")
+        : base("quantize", "Converts a model to a .gguf file.")
     {
         _format.Required = true;
         Add(_model);
         _output.AddTo(this);
         Add(_format);
         Add(_verbose);
+        Add(HelpWithDetails.Option("The tokenizer goes along, and llama.cpp opens the file too. One tensor is in memory at a time; the file appears when it is whole."));
         SetAction((parse, cancellationToken) => RunAsync(parse, terminal, cancellationToken));
     }
 

@@ -20,7 +20,7 @@ internal sealed class SynthCommand : Command
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Show where an error comes from" };
 
     public SynthCommand(Terminal terminal)
-        : base("synth", "Makes a model with seeded random weights, for tests and benchmarks; the same settings give the same bytes.")
+        : base("synth", "Makes a model with random weights, for tests and benchmarks.")
     {
         _output.AddTo(this);
         foreach (Option option in (Option[])[_dim, _layers, _heads, _keyValueHeads, _feedForward, _vocabulary, _context, _format, _seed, _ropeTheta, _tie, _verbose])
@@ -28,6 +28,7 @@ internal sealed class SynthCommand : Command
             Add(option);
         }
 
+        Add(HelpWithDetails.Option("The same settings give the same bytes everywhere."));
         SetAction((parse, cancellationToken) => RunAsync(parse, terminal, cancellationToken));
     }
 

@@ -8,10 +8,11 @@ namespace Llama2.Cli.Commands;
 internal sealed class TemplateCommand : Command
 {
     public TemplateCommand(Terminal terminal)
-        : base("template", $"Filter: {{\"messages\": [{{\"role\", \"content\"}}]}} → {{\"prompt\", \"ids\"}}. {JsonLines.Contract}")
+        : base("template", "Turns {\"messages\": [{\"role\", \"content\"}]} into {\"prompt\", \"ids\"}, line by line.")
     {
         var tokenizer = new TokenizerArgument();
         tokenizer.AddTo(this);
+        Add(HelpWithDetails.Option("The ids are what a Llama-2 chat model reads; the prompt is the same with control tokens spelt out.\n" + JsonLines.Contract));
         SetAction((parse, cancellationToken) =>
         {
             LlamaTokenizer loaded = tokenizer.Load(parse);

@@ -7,10 +7,11 @@ namespace Llama2.Cli.Commands;
 internal sealed class TokenizeCommand : Command
 {
     public TokenizeCommand(Terminal terminal)
-        : base("tokenize", $"Filter: {{\"text\"}} → {{\"ids\"}}, without begin of text. {JsonLines.Contract}")
+        : base("tokenize", "Turns {\"text\"} into {\"ids\"}, line by line.")
     {
         var tokenizer = new TokenizerArgument();
         tokenizer.AddTo(this);
+        Add(HelpWithDetails.Option("The ids have no begin of text; control tokens in a text are plain text.\n" + JsonLines.Contract));
         SetAction((parse, cancellationToken) =>
         {
             LlamaTokenizer loaded = tokenizer.Load(parse);
