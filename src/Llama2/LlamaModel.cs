@@ -105,11 +105,6 @@ public sealed class LlamaModel : IDisposable
             }
 
             LlamaTokenizer? tokenizer = checkpoint.LoadTokenizer();
-            if (tokenizer?.VocabularySize > checkpoint.Config.VocabularySize)
-            {
-                throw new CheckpointException(checkpoint.Path, "tokenizer", $"{tokenizer.VocabularySize} tokens", $"at most the model's {checkpoint.Config.VocabularySize}");
-            }
-
             backend = CpuBackend.Load(checkpoint, options, progress, cancellationToken);
             return new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
         }
