@@ -95,7 +95,8 @@ internal sealed class GgufCursor(MappedFile file, long position = 0)
         switch (type)
         {
             case GgufType.String:
-                Position += Count(1, field);
+                long length = Count(1, field);                                             // moves the position first
+                Position += length;
                 break;
             case GgufType.Array when depth == MostNestedArrays:
                 throw Fault(field, "arrays in arrays in arrays", $"at most {MostNestedArrays} levels");
