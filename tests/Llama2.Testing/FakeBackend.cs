@@ -64,7 +64,7 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
         OnForward?.Invoke(batch);
         lock (Passes)
         {
-            Passes.Add((batch.Tokens.Length, batch.Pieces.Count, batch.LogitRowCount));
+            Passes.Add((batch.Tokens.Length, batch.Pieces.Length, batch.LogitRowCount));
         }
 
         float[] row = new float[vocabulary];

@@ -3,7 +3,7 @@ namespace Llama2.Testing;
 /// <summary>Holds a <see cref="FakeBackend"/> at the beginning of a forward pass.</summary>
 public sealed class Gate : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
 
     private readonly FakeBackend _backend;
     private readonly Action<LlamaBatch>? _inner;
@@ -20,7 +20,7 @@ public sealed class Gate : IDisposable
     /// <summary>Blocks until a forward pass waits at the gate.</summary>
     public void WaitUntilReached()
     {
-        if (!_reached.Wait(s_patience))
+        if (!_reached.Wait(_patience))
         {
             throw new TimeoutException("No forward pass came to the gate.");
         }
@@ -41,7 +41,7 @@ public sealed class Gate : IDisposable
     private void Pass(LlamaBatch batch)
     {
         _reached.Set();
-        if (!_open.Wait(s_patience))
+        if (!_open.Wait(_patience))
         {
             throw new TimeoutException("The gate stayed closed.");
         }

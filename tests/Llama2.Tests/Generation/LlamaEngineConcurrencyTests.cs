@@ -230,7 +230,7 @@ public class LlamaEngineConcurrencyTests
         using var host = new EngineHost();
         await host.RunAsync(Prompt(4), Greedy(1));                // one cache in the pool, which the failure does not touch
         var failure = new TimeoutException("the device is gone");
-        host.Backend.OnForward = batch => throw (batch.Pieces.Count == 3 ? failure : new InvalidOperationException("not together"));
+        host.Backend.OnForward = batch => throw (batch.Pieces.Length == 3 ? failure : new InvalidOperationException("not together"));
         using (var gate = new Gate(host.Backend))
         {
             Task<GenerationResult> lonely = host.RunAsync(Prompt(5, 9), Greedy(5));

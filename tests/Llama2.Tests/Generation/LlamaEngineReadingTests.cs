@@ -7,7 +7,7 @@ namespace Llama2.Tests;
 /// <summary>Logits and scores of given texts.</summary>
 public class LlamaEngineReadingTests
 {
-    private static readonly int[] s_text = Prompt(20);
+    private static readonly int[] _text = Prompt(20);
 
     [Theory]
     [InlineData(128)]
@@ -16,7 +16,7 @@ public class LlamaEngineReadingTests
     public async Task GetLogitsAsync_AllPositions_EqualForwardingEachBeginning(int batchTokens)
     {
         using var host = new EngineHost(options => options.BatchTokens = batchTokens);
-        Assert.Equal(Expected(), await host.Engine.GetLogitsAsync(s_text));
+        Assert.Equal(Expected(), await host.Engine.GetLogitsAsync(_text));
     }
 
     [Theory]
@@ -30,8 +30,8 @@ public class LlamaEngineReadingTests
     {
         using var host = new EngineHost(options => options.BatchTokens = 6);
         float[][] all = Expected();
-        Assert.Equal(positions.Select(position => all[position]), await host.Engine.GetLogitsAsync(s_text, positions));
-        Assert.Equal(positions.Select(position => all[position]), await host.Engine.GetLogitsAsync(s_text, positions));   // now from the pool
+        Assert.Equal(positions.Select(position => all[position]), await host.Engine.GetLogitsAsync(_text, positions));
+        Assert.Equal(positions.Select(position => all[position]), await host.Engine.GetLogitsAsync(_text, positions));   // now from the pool
         Assert.Equal(2 * positions.Length, host.Backend.Passes.Sum(pass => pass.Rows));
     }
 
@@ -39,8 +39,8 @@ public class LlamaEngineReadingTests
     public async Task GetLogitsAsync_CachedBeginning_IsNotReadAgain()
     {
         using var host = new EngineHost();
-        await host.RunAsync(s_text, Greedy(1));
-        await host.Engine.GetLogitsAsync(s_text, [19]);
+        await host.RunAsync(_text, Greedy(1));
+        await host.Engine.GetLogitsAsync(_text, [19]);
         Assert.Equal((1, 1, 1), host.Backend.Passes[^1]);
     }
 
@@ -50,7 +50,7 @@ public class LlamaEngineReadingTests
         using var host = new EngineHost();
         foreach (int[] positions in new int[][] { [-1], [20], [3, 3], [4, 2] })
         {
-            await Assert.ThrowsAsync<ArgumentException>(() => host.Engine.GetLogitsAsync(s_text, positions));
+            await Assert.ThrowsAsync<ArgumentException>(() => host.Engine.GetLogitsAsync(_text, positions));
         }
     }
 
@@ -58,14 +58,14 @@ public class LlamaEngineReadingTests
     public async Task ScoreAsync_Text_IsTheLogOfTheSoftmax()
     {
         using var host = new EngineHost(options => options.BatchTokens = 7);
-        IReadOnlyList<ScoredToken> scores = await host.Engine.ScoreAsync(s_text, top: 1);
+        IReadOnlyList<ScoredToken> scores = await host.Engine.ScoreAsync(_text, top: 1);
         float[][] logits = Expected();
         Assert.Equal(19, scores.Count);
         for (int i = 0; i < scores.Count; i++)
         {
             double total = logits[i].Sum(logit => Math.Exp(logit));
-            Assert.Equal(s_text[i + 1], scores[i].Token.TokenId);
-            Assert.Equal(logits[i][s_text[i + 1]] - Math.Log(total), scores[i].Token.LogProbability, 1e-4);
+            Assert.Equal(_text[i + 1], scores[i].Token.TokenId);
+            Assert.Equal(logits[i][_text[i + 1]] - Math.Log(total), scores[i].Token.LogProbability, 1e-4);
             Assert.Equal(Array.IndexOf(logits[i], logits[i].Max()), Assert.Single(scores[i].Top).TokenId);
         }
     }
@@ -94,9 +94,9 @@ public class LlamaEngineReadingTests
     {
         using var host = new EngineHost(options => options.BatchTokens = 9);
         GenerationResult alone = await host.RunAsync(Prompt(12, 3), Greedy(20));
-        IReadOnlyList<ScoredToken> expected = await host.Engine.ScoreAsync(s_text);
+        IReadOnlyList<ScoredToken> expected = await host.Engine.ScoreAsync(_text);
         Task<GenerationResult>[] generations = [.. Enumerable.Range(0, 4).Select(_ => host.RunAsync(Prompt(12, 3), Greedy(20)))];
-        Task<IReadOnlyList<ScoredToken>>[] scores = [.. Enumerable.Range(0, 4).Select(_ => host.Engine.ScoreAsync(s_text))];
+        Task<IReadOnlyList<ScoredToken>>[] scores = [.. Enumerable.Range(0, 4).Select(_ => host.Engine.ScoreAsync(_text))];
         Assert.All(await Task.WhenAll(generations), result => Assert.Equal(alone.TokenIds, result.TokenIds));
         Assert.All(await Task.WhenAll(scores), score => Assert.Equal(expected.Select(token => token.Token), score.Select(token => token.Token)));
     }
@@ -107,7 +107,7 @@ public class LlamaEngineReadingTests
         using var backend = new FakeBackend();
         using var pool = new PrefixCache(budget: 0);
         using var loop = new EngineLoop(backend, pool, new(), scoredLogits: 8 * 320);
-        LogitsRequest[] requests = [.. Enumerable.Range(0, 2).Select(_ => new LogitsRequest(s_text, [.. Enumerable.Range(0, 20)], 320, default))];
+        LogitsRequest[] requests = [.. Enumerable.Range(0, 2).Select(_ => new LogitsRequest(_text, [.. Enumerable.Range(0, 20)], 320, default))];
         using (var gate = new Gate(backend))
         {
             Array.ForEach(requests, loop.Enqueue);
@@ -125,7 +125,7 @@ public class LlamaEngineReadingTests
         using var host = new EngineHost(options => options.BatchTokens = 4);
         using var cancellation = new CancellationTokenSource();
         using var gate = new Gate(host.Backend);
-        Task<float[][]> task = host.Engine.GetLogitsAsync(s_text, null, cancellation.Token);
+        Task<float[][]> task = host.Engine.GetLogitsAsync(_text, null, cancellation.Token);
         gate.WaitUntilReached();
         await cancellation.CancelAsync();
         gate.Open();
@@ -139,20 +139,20 @@ public class LlamaEngineReadingTests
     {
         using var host = new EngineHost();
         host.Backend.OnForward = _ => throw new TimeoutException("the device is gone");
-        await Assert.ThrowsAsync<TimeoutException>(() => host.Engine.GetLogitsAsync(s_text));
+        await Assert.ThrowsAsync<TimeoutException>(() => host.Engine.GetLogitsAsync(_text));
     }
 
     /// <summary>The logits behind each token, every beginning forwarded anew.</summary>
     private static float[][] Expected()
     {
         using var backend = new FakeBackend();
-        return [.. Enumerable.Range(1, s_text.Length).Select(Row)];
+        return [.. Enumerable.Range(1, _text.Length).Select(Row)];
 
         float[] Row(int length)
         {
             using KeyValueCache cache = backend.CreateCache();
             var batch = new LlamaBatch();
-            batch.Add(cache, s_text.AsSpan(0, length), LogitRows.Last);
+            batch.Add(cache, _text.AsSpan(0, length), LogitRows.Last);
             float[] row = new float[backend.Config.VocabularySize];
             backend.Forward(batch, row);
             return row;

@@ -7,7 +7,7 @@ namespace Llama2.Tests;
 /// <summary>What one generation gives; the concurrent ones are in <see cref="LlamaEngineConcurrencyTests"/>.</summary>
 public class LlamaEngineTests
 {
-    private static readonly LlamaConfig s_small = TinyModels.Config with { ContextLength = 32 };
+    private static readonly LlamaConfig _small = TinyModels.Config with { ContextLength = 32 };
 
     [Fact]
     public async Task GenerateAsync_Greedy_EqualsForwardingTheWholeTextAnewForEachToken()
@@ -175,7 +175,7 @@ public class LlamaEngineTests
     [Fact]
     public async Task GenerateAsync_ContextFull_EndsWithLength()
     {
-        using var host = new EngineHost(config: s_small);
+        using var host = new EngineHost(config: _small);
         GenerationResult result = await host.RunAsync(Prompt(20), new() { IgnoreEos = true, MaxNewTokens = 1000 });
         Assert.Equal((GenerationFinishReason.Length, 12), (result.FinishReason, result.TokenIds.Count));
         Assert.Equal(12, result.EffectiveOptions.MaxNewTokens);
@@ -222,7 +222,7 @@ public class LlamaEngineTests
     [Fact]
     public void GenerateAsync_PromptTooLong_ThrowsAtTheCall()
     {
-        using var host = new EngineHost(config: s_small);
+        using var host = new EngineHost(config: _small);
         ContextOverflowException error = Assert.Throws<ContextOverflowException>(() => host.Engine.GenerateAsync(Prompt(32)));
         Assert.Equal((32, 32), (error.PromptTokens, error.ContextLength));
         Assert.Throws<ContextOverflowException>(() => host.Engine.GenerateAsync(Prompt(40), new() { ContextOverflow = ContextOverflow.DropOldestTurns }));
@@ -235,7 +235,7 @@ public class LlamaEngineTests
     [InlineData(100, 100, 24)]
     public async Task GenerateAsync_TruncateLeft_KeepsBeginOfTextAndTheNewestTokens(int length, int? maxNewTokens, int kept)
     {
-        using var host = new EngineHost(config: s_small);
+        using var host = new EngineHost(config: _small);
         int[] prompt = Prompt(length);
         var options = new GenerationOptions { ContextOverflow = ContextOverflow.TruncateLeft, MaxNewTokens = maxNewTokens, IgnoreEos = true };
         GenerationResult result = await host.RunAsync(prompt, options);
@@ -247,7 +247,7 @@ public class LlamaEngineTests
     [Fact]
     public async Task GenerateAsync_TruncateLeftWithoutBeginOfText_KeepsTheNewestTokens()
     {
-        using var host = new EngineHost(config: s_small);
+        using var host = new EngineHost(config: _small);
         int[] prompt = [.. Prompt(40).Skip(1)];
         GenerationResult result = await host.RunAsync(prompt, new() { ContextOverflow = ContextOverflow.TruncateLeft });
         Assert.Equal(prompt[^24..], result.PromptTokenIds);
