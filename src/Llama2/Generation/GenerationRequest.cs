@@ -49,7 +49,7 @@ internal sealed class GenerationRequest : EngineRequest
         _scores = plan.Options.LogProbabilities is null ? null : [];
         _promptScores = plan.Options.PromptLogProbabilities is true ? [] : null;
         _promptText = string.Concat(plan.Prompt.Select(Decode));  // so that the answer's text is what it adds to the prompt's
-        Report(static (diagnostics, _) => diagnostics.Queued(), this);
+        diagnostics.Report(static (diagnostics, _) => diagnostics.Queued(), this);
     }
 
     public ChannelReader<GenerationUpdate> Updates => _updates.Reader;
@@ -90,7 +90,7 @@ internal sealed class GenerationRequest : EngineRequest
         string rest = _matcher.Append(_decoder?.Flush() ?? "") + _matcher.Flush();
         _text.Append(rest);
         GenerationResult result = Summarize(_finishReason ?? (CancelRequested ? GenerationFinishReason.Cancelled : GenerationFinishReason.Length));
-        Report(static (diagnostics, result) => diagnostics.Completed(result), result);
+        _diagnostics.Report(static (diagnostics, end) => diagnostics.Completed(end.Result, end.Started), (Result: result, Started: _begunAt is not null));
         if (result.FinishReason == GenerationFinishReason.Cancelled)
         {
             _updates.Writer.TryComplete(new GenerationCanceledException(result, CancellationToken));
@@ -103,15 +103,15 @@ internal sealed class GenerationRequest : EngineRequest
 
     public override void Fail(Exception error)
     {
-        Report(static (diagnostics, error) => diagnostics.Failed(error), error);
+        _diagnostics.Report(static (diagnostics, end) => diagnostics.Failed(end.Error, end.Started), (Error: error, Started: _begunAt is not null));
         _updates.Writer.TryComplete(error);
     }
 
     protected override void OnBegun()
     {
-        _begunAt = _time.GetTimestamp();
         _sampler = new(_plan.Options, _tokenizer, _config.VocabularySize, _plan.EndIds, Prompt);
-        Report(static (diagnostics, _) => diagnostics.Started(), this);
+        _begunAt = _time.GetTimestamp();
+        _diagnostics.Report(static (diagnostics, _) => diagnostics.Started(), this);
         if (_plan.Options.ReturnFullText is true)
         {
             _text.Append(_promptText);
@@ -178,23 +178,5 @@ internal sealed class GenerationRequest : EngineRequest
             Between(_firstTokenAt, now));
 
         TimeSpan Between(long? from, long? to) => from is null || to is null ? TimeSpan.Zero : _time.GetElapsedTime(from.Value, to.Value);
-    }
-
-    // Telemetry listeners are the application's code; what they throw is not a reason to lose an answer.
-    private void Report<T>(Action<LlamaDiagnostics, T> report, T argument)
-    {
-        if (_diagnostics is null)
-        {
-            return;
-        }
-
-        try
-        {
-            report(_diagnostics, argument);
-        }
-        catch (Exception error)
-        {
-            System.Diagnostics.Trace.TraceWarning("A telemetry listener failed: {0}", error);
-        }
     }
 }

@@ -38,7 +38,7 @@ public sealed class LlamaEngine : IDisposable
         AtLeast(1, options.BatchTokens, nameof(options.BatchTokens));
         AtLeast(0, options.PrefixCacheBytes ?? 0, nameof(options.PrefixCacheBytes));
         (_backend, _tokenizer, _defaults, _diagnostics, _time) = (backend, tokenizer, defaults, diagnostics, timeProvider ?? TimeProvider.System);
-        _pool = new(options.PrefixCacheBytes ?? DefaultPrefixCacheBytes(backend));
+        _pool = new(options.PrefixCacheBytes ?? DefaultPrefixCacheBytes(backend), diagnostics);
         _loop = new(backend, _pool, options);
 
         static void AtLeast(long least, long value, string name)

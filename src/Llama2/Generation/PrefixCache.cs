@@ -5,7 +5,7 @@ namespace Llama2;
 /// Thread-safe. Least recently used caches are dropped when the bytes exceed the budget. A cache belongs to the pool alone while it is
 /// in it; a sequence takes it out or takes a copy of its beginning.
 /// </remarks>
-internal sealed class PrefixCache(long budget) : IDisposable
+internal sealed class PrefixCache(long budget, LlamaDiagnostics? diagnostics = null) : IDisposable
 {
     // Begin of text is common to all prompts and not worth a copy.
     private const int ShortestMatch = 2;
@@ -53,6 +53,54 @@ internal sealed class PrefixCache(long budget) : IDisposable
     /// <returns>A cache that the caller owns, or null where nothing fits.</returns>
     public KeyValueCache? Take(ReadOnlySpan<int> tokens)
     {
+        KeyValueCache? cache = TakeOrCopy(tokens);
+        ReportSize();
+        return cache;
+    }
+
+    /// <summary>Takes a cache over, to be kept or disposed.</summary>
+    /// <param name="cache">The cache of an ended sequence.</param>
+    /// <param name="tokens">The tokens that it holds.</param>
+    public void Return(KeyValueCache cache, ReadOnlySpan<int> tokens)
+    {
+        var evicted = new List<Entry>();
+        lock (_gate)
+        {
+            long bytes = cache.ByteSize;
+            if (_disposed || tokens.Length < ShortestMatch || bytes > budget || Covers(tokens))
+            {
+                cache.Dispose();
+            }
+            else
+            {
+                Add(cache, tokens, bytes, evicted);
+            }
+        }
+
+        foreach (Entry entry in evicted)                         // listeners run outside the lock
+        {
+            diagnostics.Report(static (diagnostics, entry) => diagnostics.CacheEvicted(entry.Tokens.Length, entry.Bytes), entry);
+        }
+
+        ReportSize();
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            while (_entries.Count > 0)
+            {
+                Drop(_entries.Count - 1);
+            }
+        }
+
+        ReportSize();
+    }
+
+    private KeyValueCache? TakeOrCopy(ReadOnlySpan<int> tokens)
+    {
         lock (_gate)
         {
             (int index, int length) = Find(tokens);
@@ -75,48 +123,25 @@ internal sealed class PrefixCache(long budget) : IDisposable
         }
     }
 
-    /// <summary>Takes a cache over, to be kept or disposed.</summary>
-    /// <param name="cache">The cache of an ended sequence.</param>
-    /// <param name="tokens">The tokens that it holds.</param>
-    public void Return(KeyValueCache cache, ReadOnlySpan<int> tokens)
+    /// <summary>Adds a cache in place of those that hold a beginning of its tokens, and of the least recently used if the budget asks for it.</summary>
+    private void Add(KeyValueCache cache, ReadOnlySpan<int> tokens, long bytes, List<Entry> evicted)
     {
-        lock (_gate)
+        for (int i = _entries.Count - 1; i >= 0; i--)
         {
-            long bytes = cache.ByteSize;
-            if (_disposed || tokens.Length < ShortestMatch || bytes > budget || Covers(tokens))
+            if (tokens.StartsWith(_entries[i].Tokens))
             {
-                cache.Dispose();
-                return;
-            }
-
-            for (int i = _entries.Count - 1; i >= 0; i--)
-            {
-                if (tokens.StartsWith(_entries[i].Tokens))
-                {
-                    Drop(i);
-                }
-            }
-
-            while (_bytes > budget - bytes)
-            {
-                Drop(0);
-            }
-
-            _entries.Add(new(cache, tokens.ToArray(), bytes));
-            _bytes += bytes;
-        }
-    }
-
-    public void Dispose()
-    {
-        lock (_gate)
-        {
-            _disposed = true;
-            while (_entries.Count > 0)
-            {
-                Drop(_entries.Count - 1);
+                Drop(i);
             }
         }
+
+        while (_bytes > budget - bytes)
+        {
+            evicted.Add(_entries[0]);
+            Drop(0);
+        }
+
+        _entries.Add(new(cache, tokens.ToArray(), bytes));
+        _bytes += bytes;
     }
 
     private (int Index, int Length) Find(ReadOnlySpan<int> tokens)
@@ -158,6 +183,8 @@ internal sealed class PrefixCache(long budget) : IDisposable
         _bytes -= entry.Bytes;
         entry.Cache.Dispose();
     }
+
+    private void ReportSize() => diagnostics.Report(static (diagnostics, pool) => diagnostics.PrefixCacheSized(pool.ByteSize), this);
 
     private readonly record struct Entry(KeyValueCache Cache, int[] Tokens, long Bytes);
 }

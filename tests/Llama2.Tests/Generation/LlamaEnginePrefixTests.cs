@@ -37,7 +37,7 @@ public class LlamaEnginePrefixTests
     {
         using var host = new EngineHost();
         int[] system = Prompt(40);
-        int[] a = [.. system, .. Prompt(30, 1)], b = [.. system, .. Prompt(30, 2)];
+        int[] a = [.. system, 5, .. Prompt(30, 1)], b = [.. system, 6, .. Prompt(30, 2)];
         GenerationResult answerA = await host.RunAsync(a, Greedy(20));
         GenerationResult answerB = await host.RunAsync(b, Greedy(20));
         Assert.Equal((40, 1), (answerB.Usage.CachedPromptTokens, host.Backend.Forks));

@@ -156,7 +156,7 @@ public class LlamaEngineTests
         GenerationResult result = updates[^1].Result!;
         Assert.Equal((GenerationFinishReason.StopSequence, "abc", "ab"), (result.FinishReason, result.StopSequence, result.Text));
         Assert.Equal([260, 261, 260, 261, 262], result.TokenIds);
-        Assert.Equal(["", "", "", "ab", "", ""], updates.Select(update => update.Text));   // the second a settles the first two
+        Assert.Equal(["", "", "ab", "", "", ""], updates.Select(update => update.Text));   // the second a settles the first two
         Assert.Equal("ab", string.Concat(updates.Select(update => update.Text)));
     }
 
