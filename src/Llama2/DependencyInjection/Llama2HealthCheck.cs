@@ -11,7 +11,8 @@ namespace Llama2;
 /// </para>
 /// <para>
 /// The data hold, for each loaded model under the name of its registration: <c>{name}.model</c>, <c>{name}.device</c>,
-/// <c>{name}.kernels</c>, <c>{name}.threads</c> and <c>{name}.weightBytes</c>. Thread-safe.
+/// <c>{name}.kernels</c>, <c>{name}.threads</c>, <c>{name}.weightBytes</c>, and the requests <c>{name}.running</c> and <c>{name}.queued</c>.
+/// Thread-safe.
 /// </para>
 /// </remarks>
 public sealed class Llama2HealthCheck : IHealthCheck
@@ -58,5 +59,7 @@ public sealed class Llama2HealthCheck : IHealthCheck
         data[$"{name}.kernels"] = info.Kernels;
         data[$"{name}.threads"] = info.Threads;
         data[$"{name}.weightBytes"] = info.WeightBytes;
+        data[$"{name}.running"] = model.Diagnostics.ActiveRequests;
+        data[$"{name}.queued"] = model.Diagnostics.QueuedRequests;
     }
 }

@@ -74,10 +74,12 @@ public static class Llama2ServiceCollectionExtensions
     public static IServiceCollection AddLlama2WarmUp(this IServiceCollection services, object? serviceKey = null)
     {
         ArgumentNullException.ThrowIfNull(services);
-        return services.AddSingleton<IHostedService>(provider => new LlamaWarmUp(
-            provider.GetRequiredService<LlamaModelRegistry>(),
-            provider.GetServices<LlamaModelRegistration>().LastOrDefault(registration => Equals(registration.ServiceKey, serviceKey))
-                ?? throw new InvalidOperationException($"No model is registered {(serviceKey is null ? "without a key" : $"under the key '{serviceKey}'")}."),
-            provider.GetService<ILoggerFactory>()));
+        return services.AddSingleton<IHostedService>(provider =>
+        {
+            LlamaModelRegistration registration =
+                provider.GetServices<LlamaModelRegistration>().LastOrDefault(registration => Equals(registration.ServiceKey, serviceKey))
+                ?? throw new InvalidOperationException($"No model is registered {(serviceKey is null ? "without a key" : $"under the key '{serviceKey}'")}.");
+            return new LlamaWarmUp(provider.GetRequiredService<LlamaModelRegistry>(), registration, provider.GetService<ILoggerFactory>());
+        });
     }
 }
