@@ -10,6 +10,8 @@ public sealed class LlamaEngine : IDisposable
     internal LlamaEngine(LlamaBackend backend, LlamaTokenizer? tokenizer, LlamaModelOptions options, GenerationOptions defaults, LlamaDiagnostics? diagnostics = null, TimeProvider? timeProvider = null) =>
         throw new NotImplementedException();
 
+    internal GenerationOptions Defaults => throw new NotImplementedException();
+
     /// <summary>Generates from token ids and streams as it goes; the last update carries the <see cref="GenerationResult"/>.</summary>
     /// <param name="prompt">One or more ids, the begin of text included.</param>
     /// <param name="options">The settings, or <see langword="null"/> for the defaults.</param>
