@@ -21,7 +21,14 @@ public class ChatOptionsMapperTests
     {
         var options = new ChatOptions
         {
-            Temperature = 0.3f, TopP = 0.4f, TopK = 5, Seed = 6, MaxOutputTokens = 7, StopSequences = ["x", "y"], FrequencyPenalty = 0.8f, PresencePenalty = 0.9f,
+            Temperature = 0.3f,
+            TopP = 0.4f,
+            TopK = 5,
+            Seed = 6,
+            MaxOutputTokens = 7,
+            StopSequences = ["x", "y"],
+            FrequencyPenalty = 0.8f,
+            PresencePenalty = 0.9f,
         };
         GenerationOptions mapped = Map(options);
         Assert.Equal(["x", "y"], mapped.StopSequences);

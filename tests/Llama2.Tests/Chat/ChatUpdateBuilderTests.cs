@@ -98,12 +98,19 @@ public class ChatUpdateBuilderTests
 
     private static GenerationResult Result(
         GenerationFinishReason reason = GenerationFinishReason.Stop, IReadOnlyList<ScoredToken>? scores = null, int dropped = 0, int completion = 3) => new()
-    {
-        Text = "", PromptTokenIds = [1], TokenIds = [2], FinishReason = reason, Usage = new(10, 4, completion),
-        StopSequence = reason == GenerationFinishReason.StopSequence ? "END" : null,
-        Timings = new(TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(2), TimeSpan.FromMilliseconds(3), TimeSpan.FromMilliseconds(4)),
-        EffectiveOptions = new() { Seed = 5, ReturnFullText = false }, LogProbabilities = scores, PromptLogProbabilities = scores, DroppedPromptTokens = dropped,
-    };
+        {
+            Text = "",
+            PromptTokenIds = [1],
+            TokenIds = [2],
+            FinishReason = reason,
+            Usage = new(10, 4, completion),
+            StopSequence = reason == GenerationFinishReason.StopSequence ? "END" : null,
+            Timings = new(TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(2), TimeSpan.FromMilliseconds(3), TimeSpan.FromMilliseconds(4)),
+            EffectiveOptions = new() { Seed = 5, ReturnFullText = false },
+            LogProbabilities = scores,
+            PromptLogProbabilities = scores,
+            DroppedPromptTokens = dropped,
+        };
 
     private static ChatPlan Plan() => new(new("<s>[INST] Hi [/INST]", [1, 5], []), [], 0);
 

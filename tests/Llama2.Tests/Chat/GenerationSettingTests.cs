@@ -167,10 +167,30 @@ public class GenerationSettingTests
     {
         var options = new GenerationOptions
         {
-            DoSample = true, Temperature = 0.7f, TopK = 40, TopP = 0.8f, MinP = 0.05f, TypicalP = 0.9f, RepetitionPenalty = 1.1f, RepetitionWindow = 32,
-            PresencePenalty = 0.1f, FrequencyPenalty = 0.2f, NoRepeatNgramSize = 4, LogitBias = new Dictionary<int, float> { [5] = -1 }, BadWords = ["x"],
-            Seed = 42, MaxNewTokens = 10, MinNewTokens = 1, MaxTime = TimeSpan.FromSeconds(2), StopSequences = ["y"], StopTokenIds = [7], IgnoreEos = true,
-            ReturnFullText = true, LogProbabilities = 2, PromptLogProbabilities = true, ContextOverflow = ContextOverflow.TruncateLeft,
+            DoSample = true,
+            Temperature = 0.7f,
+            TopK = 40,
+            TopP = 0.8f,
+            MinP = 0.05f,
+            TypicalP = 0.9f,
+            RepetitionPenalty = 1.1f,
+            RepetitionWindow = 32,
+            PresencePenalty = 0.1f,
+            FrequencyPenalty = 0.2f,
+            NoRepeatNgramSize = 4,
+            LogitBias = new Dictionary<int, float> { [5] = -1 },
+            BadWords = ["x"],
+            Seed = 42,
+            MaxNewTokens = 10,
+            MinNewTokens = 1,
+            MaxTime = TimeSpan.FromSeconds(2),
+            StopSequences = ["y"],
+            StopTokenIds = [7],
+            IgnoreEos = true,
+            ReturnFullText = true,
+            LogProbabilities = 2,
+            PromptLogProbabilities = true,
+            ContextOverflow = ContextOverflow.TruncateLeft,
         };
         var described = GenerationSetting.Describe(options).ToDictionary();
         Assert.Equal(typeof(GenerationOptions).GetProperties().Length, described.Count);
