@@ -85,7 +85,7 @@ public abstract class Checkpoint : IDisposable
 
     private static Checkpoint OpenFolder(string path)
     {
-        bool huggingFace = Has(HuggingFaceCheckpoint.ConfigName), meta = Has("params.json");
+        bool huggingFace = Has(HuggingFaceCheckpoint.ConfigName), meta = Has(MetaCheckpoint.ParametersName);
         if (huggingFace && !(meta && !Has(HuggingFaceCheckpoint.WeightsName) && !Has(HuggingFaceCheckpoint.IndexName)))
         {
             return new HuggingFaceCheckpoint(path);
@@ -115,7 +115,7 @@ public abstract class Checkpoint : IDisposable
             _ when StartsWithGguf(path) => new GgufCheckpoint(path),
             _ when Matches("config*.json") => new HuggingFaceCheckpoint(folder, name),
             _ when Matches("model*.safetensors") || name == HuggingFaceCheckpoint.IndexName => OpenHuggingFace(),
-            _ when Matches("consolidated.*.pth") || name == "params.json" => new MetaCheckpoint(folder),
+            _ when Matches("consolidated.*.pth") || name == MetaCheckpoint.ParametersName => new MetaCheckpoint(folder),
             _ => throw new CheckpointException(path, "file", "none that is known by its name or first bytes", KnownLayouts),
         };
 
