@@ -9,7 +9,7 @@ namespace Llama2;
 internal sealed class EngineLoop : IDisposable
 {
     // Scoring a text wants the logits of every token; this bounds the buffer for them to 256 MiB.
-    private const int MostScoredLogits = 1 << 26;
+    public const int DefaultScoredLogits = 1 << 26;
 
     private readonly LlamaBackend _backend;
     private readonly PrefixCache _pool;
@@ -30,7 +30,7 @@ internal sealed class EngineLoop : IDisposable
     private float[] _logits = [];                                // [row, vocabulary]
     private int _scoredRows;                                     // of the batch
 
-    public EngineLoop(LlamaBackend backend, PrefixCache pool, LlamaModelOptions options)
+    public EngineLoop(LlamaBackend backend, PrefixCache pool, LlamaModelOptions options, int scoredLogits = DefaultScoredLogits)
     {
         _backend = backend;
         _pool = pool;
@@ -38,7 +38,7 @@ internal sealed class EngineLoop : IDisposable
         _batchTokens = options.BatchTokens;
         _maxRunning = Math.Min(Math.Min(options.MaxConcurrentSequences, _batchTokens), Array.MaxLength / 2 / _vocabularySize);
         _maxWaiting = options.MaxQueuedRequests;
-        _maxScoredRows = Math.Clamp(MostScoredLogits / _vocabularySize, 1, _batchTokens);
+        _maxScoredRows = Math.Clamp(scoredLogits / _vocabularySize, 1, _batchTokens);
     }
 
     /// <summary>Gets the number of sequences that run now.</summary>

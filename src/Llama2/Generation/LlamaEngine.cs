@@ -171,16 +171,13 @@ public sealed class LlamaEngine : IDisposable
         }
     }
 
-    /// <summary>The request's settings over the defaults, copied and checked.</summary>
+    /// <summary>The request's settings over the defaults, copied and checked, every one filled in.</summary>
     private GenerationOptions Resolve(GenerationOptions? options)
     {
-        GenerationOptions resolved = (options ?? new()).Or(_defaults) with { };
-        resolved.LogitBias = resolved.LogitBias?.ToDictionary();
-        resolved.BadWords = resolved.BadWords?.ToArray();
-        resolved.StopSequences = resolved.StopSequences?.ToArray();
-        resolved.StopTokenIds = resolved.StopTokenIds?.ToArray();
-        resolved.Seed ??= RandomNumberGenerator.GetInt32(int.MaxValue);
+        GenerationOptions resolved = (options ?? new()).Or(_defaults).Snapshot();
         resolved.Validate();
+        resolved = resolved.Effective();
+        resolved.Seed ??= RandomNumberGenerator.GetInt32(int.MaxValue);
         CheckIds(resolved.StopTokenIds ?? [], nameof(GenerationOptions.StopTokenIds));
         CheckIds(resolved.LogitBias?.Keys ?? [], nameof(GenerationOptions.LogitBias));
         bool needsText = resolved.ReturnFullText is true || resolved.BadWords is { Count: > 0 } || resolved.StopSequences is { Count: > 0 };

@@ -102,12 +102,21 @@ public class LlamaEngineReadingTests
     }
 
     [Fact]
-    public async Task ScoreAsync_LargeVocabulary_IsTakenInBoundedChunks()
+    public async Task Enqueue_RowsOverTheBound_AreTakenInSmallerChunks()
     {
-        using var host = new EngineHost(options => options.BatchTokens = 16, config: TinyModels.Config with { VocabularySize = 1 << 23 }, withTokenizer: false);
-        float[][] logits = await host.Engine.GetLogitsAsync([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        Assert.Equal(9, logits.Length);
-        Assert.Equal([8, 1], host.Backend.Passes.Select(pass => pass.Rows));
+        using var backend = new FakeBackend();
+        using var pool = new PrefixCache(budget: 0);
+        using var loop = new EngineLoop(backend, pool, new(), scoredLogits: 8 * 320);
+        LogitsRequest[] requests = [.. Enumerable.Range(0, 2).Select(_ => new LogitsRequest(s_text, [.. Enumerable.Range(0, 20)], 320, default))];
+        using (var gate = new Gate(backend))
+        {
+            Array.ForEach(requests, loop.Enqueue);
+            gate.WaitUntilReached();
+        }
+
+        Assert.All(await Task.WhenAll(requests.Select(request => request.Completion)), logits => Assert.Equal(Expected(), logits));
+        Assert.Equal(40, backend.Passes.Sum(pass => pass.Rows));
+        Assert.Equal(8, backend.Passes.Max(pass => pass.Rows));
     }
 
     [Fact]
