@@ -141,6 +141,14 @@ public sealed class LlamaModel : IDisposable
     /// <param name="leaveOpen">Whether the model stays open when the client is disposed.</param>
     public IChatClient AsIChatClient(bool leaveOpen = false) => new LlamaChatClient(this, leaveOpen);
 
+    /// <summary>Tells what a chat request would make the model read, without running it: prompt, ids, what is dropped, what is cached.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">The options of the request.</param>
+    /// <exception cref="ArgumentException">The conversation or an option is refused, as the request would be.</exception>
+    /// <exception cref="NotSupportedException">A message or an option asks for what the model cannot do.</exception>
+    public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options = null) =>
+        new LlamaChatClient(this, leaveOpen: true).Explain(messages, options);
+
     /// <summary>Ends the engine and frees everything; requests that still run fail with an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
