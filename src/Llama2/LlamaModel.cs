@@ -51,6 +51,9 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Gets the engine that all requests share.</summary>
     public LlamaEngine Engine { get; }
 
+    /// <summary>Gets the backend, for forward passes of one's own. It takes one caller at a time, and the engine is one while anybody generates.</summary>
+    public LlamaBackend Backend => _backend;
+
     /// <summary>Gets what the backend really uses.</summary>
     public BackendInfo Info => _backend.Info;
 
