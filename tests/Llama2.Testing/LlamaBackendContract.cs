@@ -35,7 +35,7 @@ public abstract class LlamaBackendContract
         using RandomCheckpoint checkpoint = TinyModels.Create(5, config);
         using LlamaBackend backend = Load(checkpoint, contextLength: 256);
         double[][] expected = new ReferenceModel(checkpoint).Logits(_tokens);
-        float[][] logits = Run(backend, _tokens);
+        float[][] logits = backend.Logits(_tokens);
         for (int row = 0; row < expected.Length; row++)
         {
             AssertClose(expected[row], logits[row], $"row {row}");
@@ -47,11 +47,11 @@ public abstract class LlamaBackendContract
     {
         using RandomCheckpoint checkpoint = TinyModels.Create();
         using LlamaBackend backend = Load(checkpoint);
-        float[][] whole = Run(backend, _tokens);
+        float[][] whole = backend.Logits(_tokens);
         using KeyValueCache cache = backend.CreateCache();
         for (int i = 0; i < _tokens.Length; i++)
         {
-            AssertSame(whole[i], Step(backend, cache, _tokens[i]), $"token {i}");
+            AssertSame(whole[i], backend.Logits(cache, [_tokens[i]])[^1], $"token {i}");
             Assert.Equal(i + 1, cache.Length);
         }
     }
@@ -62,11 +62,11 @@ public abstract class LlamaBackendContract
         using RandomCheckpoint checkpoint = TinyModels.Create();
         using LlamaBackend backend = Load(checkpoint);
         int[][] prompts = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 300], [5], [1, 44, 45, 46, 47], [9, 8, 7, 6, 5, 4]];
-        float[][] alone = [.. prompts.Select(prompt => Run(backend, prompt)[^1])];
-        float[][] all = Run(backend, prompts[3]);
+        float[][] alone = [.. prompts.Select(prompt => backend.Logits(prompt)[^1])];
+        float[][] all = backend.Logits(prompts[3]);
 
         KeyValueCache[] caches = [.. prompts.Select(_ => backend.CreateCache())];
-        Step(backend, caches[0], prompts[0][0]);                       // so that the pieces start at different positions
+        backend.Logits(caches[0], [prompts[0][0]]);                       // so that the pieces start at different positions
         var batch = new LlamaBatch();
         batch.Add(caches[0], prompts[0].AsSpan(1), LogitRows.Last);
         batch.Add(caches[1], prompts[1], LogitRows.Last);
@@ -89,7 +89,7 @@ public abstract class LlamaBackendContract
         }
 
         Assert.Equal(prompts.Select(prompt => prompt.Length), caches.Select(cache => cache.Length));
-        AssertSame(Run(backend, [.. prompts[4], 12])[^1], Step(backend, caches[4], 12), "the piece without logits, one token later");
+        AssertSame(backend.Logits([.. prompts[4], 12])[^1], backend.Logits(caches[4], [12])[^1], "the piece without logits, one token later");
         Array.ForEach(caches, cache => cache.Dispose());
     }
 
@@ -101,13 +101,13 @@ public abstract class LlamaBackendContract
         using KeyValueCache cache = backend.CreateCache();
         foreach (int token in _tokens)
         {
-            Step(backend, cache, token);
+            backend.Logits(cache, [token]);
         }
 
         cache.Rewind(4);
         Assert.Equal(4, cache.Length);
         int[] other = [.. _tokens[..4], 222];
-        AssertSame(Run(backend, other)[^1], Step(backend, cache, 222), "after the rewind");
+        AssertSame(backend.Logits(other)[^1], backend.Logits(cache, [222])[^1], "after the rewind");
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Rewind(6));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Rewind(-1));
     }
@@ -123,8 +123,8 @@ public abstract class LlamaBackendContract
         batch.Add(cache, prompt, LogitRows.None);
         backend.Forward(batch, []);
         using KeyValueCache fork = cache.Fork(40);
-        AssertSame(Run(backend, [.. prompt, 12])[^1], Step(backend, cache, 12), "the original");
-        AssertSame(Run(backend, [.. prompt[..40], 13])[^1], Step(backend, fork, 13), "the fork");
+        AssertSame(backend.Logits([.. prompt, 12])[^1], backend.Logits(cache, [12])[^1], "the original");
+        AssertSame(backend.Logits([.. prompt[..40], 13])[^1], backend.Logits(fork, [13])[^1], "the fork");
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Fork(cache.Length + 1));
     }
 
@@ -134,7 +134,7 @@ public abstract class LlamaBackendContract
         using RandomCheckpoint checkpoint = TinyModels.Create();
         using LlamaBackend backend = Load(checkpoint, contextLength: 4), stranger = Load(checkpoint);
         using KeyValueCache cache = backend.CreateCache(), foreign = new ForeignCache();
-        Step(backend, cache, 5);
+        backend.Logits(cache, [5]);
         Refuse(cache, [1, 320], LogitRows.Last);                       // not in the vocabulary
         Refuse(cache, [-1], LogitRows.Last);
         Refuse(cache, [1, 2, 3, 4], LogitRows.Last);                   // more than the context holds
@@ -144,7 +144,7 @@ public abstract class LlamaBackendContract
         batch.Add(cache, [1], LogitRows.Last);
         Assert.Throws<ArgumentException>(() => backend.Forward(batch, new float[backend.Config.VocabularySize - 1]));
         Assert.Equal(1, cache.Length);
-        AssertSame(Run(backend, [5, 6])[^1], Step(backend, cache, 6), "after the refusals");
+        AssertSame(backend.Logits([5, 6])[^1], backend.Logits(cache, [6])[^1], "after the refusals");
 
         void Refuse(KeyValueCache into, int[] tokens, LogitRows rows)
         {
@@ -168,34 +168,12 @@ public abstract class LlamaBackendContract
         Assert.NotEmpty(backend.Info.Kernels);
         Assert.True(backend.Info.WeightBytes >= checkpoint.Config.ParameterCount * 2);
         Assert.True(backend.Info.CacheBytesPerToken > 0);
-        Step(backend, cache, 1);
+        backend.Logits(cache, [1]);
         Assert.Equal(backend.CacheBytes(1), cache.ByteSize);
     }
 
     /// <summary>Loads a checkpoint in single precision.</summary>
     protected abstract LlamaBackend Load(Checkpoint checkpoint, int? contextLength = null);
-
-    /// <summary>Logits behind every token of a fresh sequence, read in one pass.</summary>
-    protected static float[][] Run(LlamaBackend backend, int[] tokens)
-    {
-        using KeyValueCache cache = backend.CreateCache();
-        var batch = new LlamaBatch();
-        batch.Add(cache, tokens, LogitRows.All);
-        int vocabulary = backend.Config.VocabularySize;
-        float[] logits = new float[tokens.Length * vocabulary];
-        backend.Forward(batch, logits);
-        return [.. logits.Chunk(vocabulary)];
-    }
-
-    /// <summary>Logits behind one more token.</summary>
-    protected static float[] Step(LlamaBackend backend, KeyValueCache cache, int token)
-    {
-        var batch = new LlamaBatch();
-        batch.Add(cache, [token], LogitRows.Last);
-        float[] logits = new float[backend.Config.VocabularySize];
-        backend.Forward(batch, logits);
-        return logits;
-    }
 
     private void AssertSame(float[] expected, float[] actual, string what)
     {
