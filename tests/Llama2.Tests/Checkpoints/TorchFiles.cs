@@ -107,6 +107,8 @@ internal sealed class PickleBuilder
 
     public PickleBuilder Op(char operation) => Op((byte)operation);
 
+    public PickleBuilder Op(char operation, byte argument) => Op((byte)operation, argument);
+
     public PickleBuilder Text(string text)
     {
         Span<byte> length = stackalloc byte[4];
