@@ -19,7 +19,7 @@ internal sealed class BytePairEncoder
     {
         var ids = new Dictionary<string, int>(vocabulary.Count, StringComparer.Ordinal);
         var reserved = new HashSet<string>(StringComparer.Ordinal);                         // may repeat an ordinary piece, as in sentencepiece
-        int[] byteIds = new int[256];
+        int[] byteIds = [.. Enumerable.Repeat(-1, 256)];
         int bytes = 0;
         _orders = new uint[vocabulary.Count];
         for (int id = 0; id < vocabulary.Count; id++)
@@ -34,8 +34,9 @@ internal sealed class BytePairEncoder
             {
                 case TokenKind.Byte:
                     Require(VocabularyEntry.TryParseByte(piece, out byte value), id, $"'{piece}'", "a byte such as <0x0A>");
+                    Require(byteIds[value] < 0, id, $"'{piece}'", "every byte once");
                     byteIds[value] = id;
-                    bytes++;                                                                // spelled once and in upper case, or twice
+                    bytes++;
                     break;
                 case TokenKind.UserDefined:
                     (_userDefined ??= new()).Add(piece, id);
