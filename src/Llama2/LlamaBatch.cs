@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Llama2;
 
 /// <summary>The tokens of one forward pass: pieces of any number of sequences, prompt chunks and single tokens mixed.</summary>
@@ -8,10 +10,10 @@ public sealed class LlamaBatch
     private readonly List<int> _tokens = [];
 
     /// <summary>Gets the pieces in the order they were added.</summary>
-    public IReadOnlyList<BatchPiece> Pieces => _pieces;
+    public ReadOnlySpan<BatchPiece> Pieces => CollectionsMarshal.AsSpan(_pieces);
 
     /// <summary>Gets the token ids of all pieces, one after another.</summary>
-    public ReadOnlySpan<int> Tokens => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_tokens);
+    public ReadOnlySpan<int> Tokens => CollectionsMarshal.AsSpan(_tokens);
 
     /// <summary>Gets the number of logit rows that the pass writes.</summary>
     public int LogitRowCount { get; private set; }

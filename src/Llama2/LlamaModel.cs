@@ -3,70 +3,175 @@ using Microsoft.Extensions.Logging;
 
 namespace Llama2;
 
-/// <summary>A loaded Llama model: weights, tokenizer, engine. Immutable and thread-safe; dispose it once nobody generates.</summary>
+/// <summary>A loaded Llama model: weights, tokenizer, engine.</summary>
+/// <remarks>Immutable and thread-safe; any number of callers share it. Dispose it once nobody generates any more.</remarks>
+/// <example>
+/// <code>
+/// using LlamaModel model = LlamaModel.Load("Llama-2-7b-chat-hf");
+/// using IChatClient client = model.AsIChatClient(leaveOpen: true);
+/// Console.WriteLine(await client.GetResponseAsync("Why is the sky blue?"));
+/// </code>
+/// </example>
 public sealed class LlamaModel : IDisposable
 {
-    /// <summary>Gets the name of the model.</summary>
-    public string ModelId => throw new NotImplementedException();
+    private readonly Checkpoint _checkpoint;
+    private readonly LlamaBackend _backend;
+    private readonly LlamaTokenizer? _tokenizer;
+    private readonly LlamaDiagnostics _diagnostics;
+    private int _disposed;
+
+    private LlamaModel(Checkpoint checkpoint, LlamaBackend backend, LlamaTokenizer? tokenizer, LlamaModelOptions options, ILoggerFactory? loggerFactory)
+    {
+        (_checkpoint, _backend, _tokenizer, Options, LoggerFactory) = (checkpoint, backend, tokenizer, options, loggerFactory);
+        ModelId = NameOf(checkpoint, options);
+        _diagnostics = new LlamaDiagnostics(ModelId, options.EnableSensitiveData, loggerFactory);
+        Engine = new LlamaEngine(backend, tokenizer, options, options.Generation.Or(checkpoint.GenerationDefaults), _diagnostics);
+    }
+
+    /// <summary>Gets the name of the model: the option, else the name of the folder or file.</summary>
+    public string ModelId { get; }
 
     /// <summary>Gets the shape of the model.</summary>
-    public LlamaConfig Config => throw new NotImplementedException();
+    public LlamaConfig Config => _checkpoint.Config;
 
     /// <summary>Gets the most tokens of a sequence: the model's own context or the one that was asked for.</summary>
-    public int ContextLength => throw new NotImplementedException();
+    public int ContextLength => _backend.ContextLength;
 
     /// <summary>Gets the options that the model was loaded with.</summary>
-    public LlamaModelOptions Options => throw new NotImplementedException();
+    public LlamaModelOptions Options { get; }
 
     /// <summary>Gets the tokenizer.</summary>
-    /// <exception cref="InvalidOperationException">The checkpoint has none.</exception>
-    public LlamaTokenizer Tokenizer => throw new NotImplementedException();
+    /// <exception cref="InvalidOperationException">The checkpoint has none; token ids still work.</exception>
+    public LlamaTokenizer Tokenizer => _tokenizer ??
+        throw new InvalidOperationException($"{_checkpoint.Path} has no tokenizer (tokenizer.model or tokenizer.json); only token ids can be used.");
+
+    /// <summary>Gets a value indicating whether the checkpoint has a tokenizer.</summary>
+    public bool HasTokenizer => _tokenizer is not null;
 
     /// <summary>Gets the engine that all requests share.</summary>
-    public LlamaEngine Engine => throw new NotImplementedException();
+    public LlamaEngine Engine { get; }
+
+    /// <summary>Gets the backend, for forward passes of one's own. It takes one caller at a time, and the engine is one while anybody generates.</summary>
+    public LlamaBackend Backend => _backend;
 
     /// <summary>Gets what the backend really uses.</summary>
-    public BackendInfo Info => throw new NotImplementedException();
+    public BackendInfo Info => _backend.Info;
 
-    internal ILoggerFactory? LoggerFactory => throw new NotImplementedException();
+    internal LlamaDiagnostics Diagnostics => _diagnostics;
+
+    internal ILoggerFactory? LoggerFactory { get; }
 
     /// <summary>Loads a Hugging Face folder, a Meta folder or a <c>.gguf</c> file.</summary>
-    public static LlamaModel Load(string path, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null) => throw new NotImplementedException();
-
-    /// <summary>Loads from an open checkpoint, which the model then owns.</summary>
-    public static LlamaModel Load(Checkpoint checkpoint, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <param name="path">The folder or file.</param>
+    /// <param name="options">How to load and run it, or <see langword="null"/> for the defaults.</param>
+    /// <param name="progress">Told after each tensor, on the calling thread.</param>
+    /// <param name="loggerFactory">Where log messages go.</param>
+    /// <exception cref="FileNotFoundException">Nothing is there.</exception>
+    /// <exception cref="CheckpointException">What is there is not a Llama checkpoint, or a damaged one.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="InsufficientMemoryException">The model cannot fit; the message has the figures.</exception>
+    public static LlamaModel Load(string path, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null) =>
+        Load(Checkpoint.Open(path), options, progress, loggerFactory);
 
     /// <summary>Loads on another thread.</summary>
-    public static Task<LlamaModel> LoadAsync(string path, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <param name="path">The folder or file.</param>
+    /// <param name="options">How to load and run it, or <see langword="null"/> for the defaults.</param>
+    /// <param name="progress">Told after each tensor, on the loading thread unless it is a <see cref="Progress{T}"/>.</param>
+    /// <param name="loggerFactory">Where log messages go.</param>
+    /// <param name="cancellationToken">Seen between rows; everything is freed then.</param>
+    /// <inheritdoc cref="Load(string, LlamaModelOptions, IProgress{LoadProgress}, ILoggerFactory)"/>
+    public static Task<LlamaModel> LoadAsync(
+        string path, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Load(Checkpoint.Open(path), options, progress, loggerFactory, cancellationToken), cancellationToken);
+
+    /// <summary>Loads from an open checkpoint.</summary>
+    /// <param name="checkpoint">The checkpoint; the model owns it from now on, also when loading fails.</param>
+    /// <param name="options">How to load and run it, or <see langword="null"/> for the defaults.</param>
+    /// <param name="progress">Told after each tensor, on the calling thread.</param>
+    /// <param name="loggerFactory">Where log messages go.</param>
+    /// <param name="cancellationToken">Seen between rows; everything is freed then.</param>
+    /// <inheritdoc cref="Load(string, LlamaModelOptions, IProgress{LoadProgress}, ILoggerFactory)"/>
+    public static LlamaModel Load(
+        Checkpoint checkpoint, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        LlamaBackend? backend = null;
+        try
+        {
+            options ??= new LlamaModelOptions();
+            options.Validate();
+            options = options.Snapshot();
+            MemoryEstimate estimate = CpuBackend.Estimate(checkpoint, options);
+            if (options.CheckMemory)
+            {
+                estimate.ThrowIfAbove(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, checkpoint.Path);
+            }
+
+            LlamaTokenizer? tokenizer = checkpoint.LoadTokenizer();
+            backend = CpuBackend.Load(checkpoint, options, progress, cancellationToken);
+            return new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
+        }
+        catch
+        {
+            backend?.Dispose();
+            checkpoint.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Tells how much memory a load would take, from the headers alone.</summary>
-    public static MemoryEstimate EstimateMemory(string path, LlamaModelOptions? options = null) => throw new NotImplementedException();
+    /// <param name="path">A folder or file that <see cref="Load(string, LlamaModelOptions, IProgress{LoadProgress}, ILoggerFactory)"/> takes.</param>
+    /// <param name="options">How it would be loaded.</param>
+    /// <inheritdoc cref="Checkpoint.Open"/>
+    public static MemoryEstimate EstimateMemory(string path, LlamaModelOptions? options = null)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        return EstimateMemory(checkpoint, options);
+    }
 
-    /// <summary>A chat client over this model.</summary>
+    /// <summary>Tells how much memory a load would take, from the headers alone.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="options">How it would be loaded.</param>
+    public static MemoryEstimate EstimateMemory(Checkpoint checkpoint, LlamaModelOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        options ??= new LlamaModelOptions();
+        options.Validate();
+        return CpuBackend.Estimate(checkpoint, options);
+    }
+
+    /// <summary>Makes a chat client over this model. Thread-safe, stateless; any number of clients share the engine.</summary>
     /// <param name="leaveOpen">Whether the model stays open when the client is disposed.</param>
     public IChatClient AsIChatClient(bool leaveOpen = false) => new LlamaChatClient(this, leaveOpen);
 
-    /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
-}
+    /// <summary>Tells what a chat request would make the model read, without running it: prompt, ids, what is dropped, what is cached.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">The options of the request.</param>
+    /// <exception cref="ArgumentException">The conversation or an option is refused, as the request would be.</exception>
+    /// <exception cref="NotSupportedException">A message or an option asks for what the model cannot do.</exception>
+    public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options = null) =>
+        new LlamaChatClient(this, leaveOpen: true).Explain(messages, options);
 
-/// <summary>How far a load is.</summary>
-/// <param name="LoadedBytes">Bytes of tensors that are ready.</param>
-/// <param name="TotalBytes">Bytes of all tensors.</param>
-/// <param name="Tensor">The tensor that was read last.</param>
-public readonly record struct LoadProgress(long LoadedBytes, long TotalBytes, string Tensor);
+    /// <summary>Ends the engine and frees everything; requests that still run fail with an <see cref="ObjectDisposedException"/>.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            Engine.Dispose();
+            _backend.Dispose();
+            _checkpoint.Dispose();
+            _diagnostics.Dispose();
+        }
+    }
 
-/// <summary>What a load takes.</summary>
-/// <param name="WeightBytes">Bytes of the weights that are copied to memory.</param>
-/// <param name="MappedBytes">Bytes of the weights that stay in the mapped file and that the system may drop and read again.</param>
-/// <param name="CacheBytesPerToken">Bytes of keys and values per token of a sequence.</param>
-/// <param name="ContextLength">The most tokens of a sequence.</param>
-/// <param name="ActivationBytes">Bytes of the buffers of a forward pass.</param>
-public sealed record MemoryEstimate(long WeightBytes, long MappedBytes, long CacheBytesPerToken, int ContextLength, long ActivationBytes)
-{
-    /// <summary>Gets the bytes of one sequence that fills the context.</summary>
-    public long FullContextCacheBytes => CacheBytesPerToken * ContextLength;
+    private static string NameOf(Checkpoint checkpoint, LlamaModelOptions options)
+    {
+        if (!string.IsNullOrEmpty(options.ModelId))
+        {
+            return options.ModelId;
+        }
 
-    /// <summary>Gets the bytes that the process needs of its own with one full context.</summary>
-    public long TotalBytes => WeightBytes + ActivationBytes + FullContextCacheBytes;
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(checkpoint.Path));
+        return name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) ? name[..^5] : name;
+    }
 }

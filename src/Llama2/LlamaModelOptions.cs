@@ -8,7 +8,7 @@ public sealed class LlamaModelOptions
     public string? ModelId { get; set; }
 
     /// <summary>Gets or sets the format that matrices are converted to while they are read.</summary>
-    /// <value><c>F32</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>. The default, <see langword="null"/>, keeps them as stored.</value>
+    /// <value><c>F32</c>, <c>F16</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>. The default, <see langword="null"/>, keeps them as stored.</value>
     public WeightFormat? WeightFormat { get; set; }
 
     /// <summary>Gets or sets the most tokens of a sequence.</summary>
@@ -53,6 +53,40 @@ public sealed class LlamaModelOptions
     /// <summary>Gets or sets a value indicating whether memory is checked before a load.</summary>
     /// <value>The default, <see langword="true"/>, refuses a load that cannot fit.</value>
     public bool CheckMemory { get; set; } = true;
+
+    /// <summary>Checks every value against its range.</summary>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
+    internal void Validate()
+    {
+        AtLeast(ContextLength ?? 1, 1, nameof(ContextLength));
+        AtLeast(Threads ?? 1, 1, nameof(Threads));
+        AtLeast(PrefixCacheBytes ?? 0, 0, nameof(PrefixCacheBytes));
+        AtLeast(MaxConcurrentSequences, 1, nameof(MaxConcurrentSequences));
+        AtLeast(MaxQueuedRequests, 0, nameof(MaxQueuedRequests));
+        AtLeast(BatchTokens, 1, nameof(BatchTokens));
+        ArgumentNullException.ThrowIfNull(Generation);
+        Generation.Validate();
+        if (WeightFormat is not (null or Llama2.WeightFormat.F32 or Llama2.WeightFormat.F16 or Llama2.WeightFormat.BF16 or Llama2.WeightFormat.Q8_0 or Llama2.WeightFormat.Q4_0))
+        {
+            throw new ArgumentException($"{nameof(WeightFormat)} is {WeightFormat}; a load converts to F32, F16, BF16, Q8_0 or Q4_0.", nameof(WeightFormat));
+        }
+
+        static void AtLeast(long value, long least, string name)
+        {
+            if (value < least)
+            {
+                throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least {least}.");
+            }
+        }
+    }
+
+    /// <summary>A copy that later changes by the caller do not reach.</summary>
+    internal LlamaModelOptions Snapshot()
+    {
+        var copy = (LlamaModelOptions)MemberwiseClone();
+        copy.Generation = Generation with { };
+        return copy;
+    }
 }
 
 /// <summary>What happens with a setting that nobody knows.</summary>

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+
+namespace Llama2;
+
+/// <summary>Zeroed memory outside the managed heap, aligned to a cache line; freed by <see cref="Dispose"/> or, failing that, the finalizer.</summary>
+internal sealed unsafe class AlignedMemory : IDisposable
+{
+    private const int Alignment = 64;
+    private readonly long _pressure;
+    private void* _start;
+
+    public AlignedMemory(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        _start = NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 1)), Alignment);
+        NativeMemory.Clear(_start, (nuint)bytes);
+        Bytes = bytes;
+        _pressure = bytes;
+        if (_pressure > 0)
+        {
+            GC.AddMemoryPressure(_pressure);
+        }
+    }
+
+    ~AlignedMemory() => Free();
+
+    public long Bytes { get; }
+
+    public byte* Pointer
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_start is null, this);
+            return (byte*)_start;
+        }
+    }
+
+    public float* Floats => (float*)Pointer;
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        if (_start is not null)
+        {
+            NativeMemory.AlignedFree(_start);
+            _start = null;
+            if (_pressure > 0)
+            {
+                GC.RemoveMemoryPressure(_pressure);
+            }
+        }
+    }
+}

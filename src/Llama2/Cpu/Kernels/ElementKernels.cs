@@ -1,0 +1,154 @@
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Llama2;
+
+/// <summary>The element-wise steps of a transformer block, the same bits with every instruction set.</summary>
+/// <remarks>
+/// Sums keep <see cref="DotKernels"/>'s order; the exponential is our own, one fixed sequence of fused multiply-adds per element, since the
+/// libraries' bits depend on the width of the registers. Additions and multiplications of single elements are exact in that sense anyway.
+/// </remarks>
+internal static unsafe class ElementKernels
+{
+    /// <summary>output = input ÷ √(mean of squares + ε) · weight (Zhang and Sennrich 2019).</summary>
+    public static void RmsNorm(float* input, float* weight, float epsilon, float* output, int length)
+    {
+        float scale = 1 / MathF.Sqrt(DotKernels.Dot(input, input, length) / length + epsilon);
+        var result = new Span<float>(output, length);
+        TensorPrimitives.Multiply(new ReadOnlySpan<float>(input, length), scale, result);
+        TensorPrimitives.Multiply(result, new ReadOnlySpan<float>(weight, length), result);
+    }
+
+    /// <summary>sum[i] += addend[i].</summary>
+    public static void Add(float* addend, float* sum, long length)
+    {
+        for (long i = 0; i < length; i += int.MaxValue)
+        {
+            int count = (int)Math.Min(int.MaxValue, length - i);
+            var result = new Span<float>(sum + i, count);
+            TensorPrimitives.Add(new ReadOnlySpan<float>(addend + i, count), result, result);
+        }
+    }
+
+    /// <summary>values[i] *= factor.</summary>
+    public static void Scale(float* values, float factor, int length)
+    {
+        var result = new Span<float>(values, length);
+        TensorPrimitives.Multiply(result, factor, result);
+    }
+
+    /// <summary>Turns the pairs (i, i + half) of one head by their angles.</summary>
+    public static void Rotate(float* head, float* cosines, float* sines, int half)
+    {
+        for (int i = 0; i < half; i++)
+        {
+            float x = head[i], y = head[i + half];
+            head[i] = x * cosines[i] - y * sines[i];
+            head[i + half] = y * cosines[i] + x * sines[i];
+        }
+    }
+
+    /// <summary>gate = gate · σ(gate) · up (Shazeer 2020).</summary>
+    public static void SwiGlu(float* gate, float* up, int length)
+    {
+        float* buffer = stackalloc float[16];
+        for (int i = 0; i < length; i += 8)
+        {
+            int count = Math.Min(8, length - i);
+            if (count == 8)
+            {
+                Gated(Vector256.Load(gate + i), Vector256.Load(up + i)).Store(gate + i);
+            }
+            else
+            {
+                new Span<float>(buffer, 16).Clear();
+                new ReadOnlySpan<float>(gate + i, count).CopyTo(new Span<float>(buffer, 8));
+                new ReadOnlySpan<float>(up + i, count).CopyTo(new Span<float>(buffer + 8, 8));
+                Gated(Vector256.Load(buffer), Vector256.Load(buffer + 8)).Store(buffer);
+                new ReadOnlySpan<float>(buffer, count).CopyTo(new Span<float>(gate + i, count));
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static Vector256<float> Gated(Vector256<float> gate, Vector256<float> up) =>
+            gate / (Vector256<float>.One + Exp(-gate)) * up;
+    }
+
+    /// <summary>values = e^(value − largest) ÷ their sum.</summary>
+    public static void Softmax(float* values, int length)
+    {
+        float largest = TensorPrimitives.Max(new ReadOnlySpan<float>(values, length));
+        Vector256<float> shift = Vector256.Create(largest), low = default, high = default;
+        float* buffer = stackalloc float[16];
+        for (int i = 0; i < length; i += 16)                                  // 16 lanes of partial sums, whatever the registers
+        {
+            int count = Math.Min(16, length - i);
+            float* at = values + i;
+            if (count < 16)
+            {
+                new Span<float>(buffer, 16).Fill(float.NegativeInfinity);     // e^−∞ = 0 adds nothing
+                new ReadOnlySpan<float>(at, count).CopyTo(new Span<float>(buffer, 16));
+                at = buffer;
+            }
+
+            Vector256<float> first = Exp(Vector256.Load(at) - shift), second = Exp(Vector256.Load(at + 8) - shift);
+            low += first;
+            high += second;
+            first.Store(at);
+            second.Store(at + 8);
+            if (count < 16)
+            {
+                new ReadOnlySpan<float>(buffer, count).CopyTo(new Span<float>(values + i, count));
+            }
+        }
+
+        Vector256<float> eight = low + high;
+        Vector128<float> four = eight.GetLower() + eight.GetUpper();
+        Vector64<float> two = four.GetLower() + four.GetUpper();
+        var result = new Span<float>(values, length);
+        TensorPrimitives.Multiply(result, 1 / (two[0] + two[1]), result);
+    }
+
+    /// <summary>sum[i] += factor · values[i], fused.</summary>
+    public static void AddScaled(float factor, float* values, float* sum, int length)
+    {
+        Vector256<float> factors = Vector256.Create(factor);
+        int i = 0;
+        for (; i + 8 <= length; i += 8)
+        {
+            Vector256.FusedMultiplyAdd(factors, Vector256.Load(values + i), Vector256.Load(sum + i)).Store(sum + i);
+        }
+
+        for (; i < length; i++)
+        {
+            sum[i] = MathF.FusedMultiplyAdd(factor, values[i], sum[i]);
+        }
+    }
+
+    /// <summary>
+    /// e^x within 2 units in the last place from −87 to 88; 0 below, +∞ above, NaN stays NaN. x = n · ln 2 + r with |r| ≤ ½ ln 2, and e^r by its
+    /// Taylor polynomial of degree 7 (error below 2⁻²⁷).
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<float> Exp(Vector256<float> x)
+    {
+        Vector256<float> n = Vector256.Round(x * Vector256.Create(1.44269504f));
+        Vector256<float> r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693359375f), x);
+        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(2.12194440e-4f), r);       // ln 2 in two parts: 355/512 and the rest
+        Vector256<float> p = Vector256.Create(1f / 5040);
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 720));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 120));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 24));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 6));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(0.5f));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256<float>.One);
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256<float>.One);
+        Vector256<int> exponent = Vector256.ConvertToInt32(Vector256.Min(Vector256.Max(n, Vector256.Create(-127f)), Vector256.Create(127f)));
+        Vector256<float> power = ((exponent + Vector256.Create(127)) << 23).AsSingle();
+        Vector256<float> result = p * power;
+        result = Vector256.ConditionalSelect(Vector256.LessThan(x, Vector256.Create(-87f)), Vector256<float>.Zero, result);
+        result = Vector256.ConditionalSelect(Vector256.GreaterThan(x, Vector256.Create(88f)), Vector256.Create(float.PositiveInfinity), result);
+        return Vector256.ConditionalSelect(Vector256.Equals(x, x), result, x);
+    }
+}

@@ -1,0 +1,23 @@
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using Xunit;
+
+namespace Llama2.Testing;
+
+/// <summary>A theory about AVX-512 code, skipped with that reason where it is missing or switched off.</summary>
+public sealed class Avx512TheoryAttribute : TheoryAttribute
+{
+    public Avx512TheoryAttribute() => Skip = Avx512F.IsSupported ? null : "needs AVX-512";
+}
+
+/// <summary>A theory about AVX2 code, skipped with that reason where it is missing or switched off.</summary>
+public sealed class Avx2TheoryAttribute : TheoryAttribute
+{
+    public Avx2TheoryAttribute() => Skip = Fma.IsSupported ? null : "needs AVX2";
+}
+
+/// <summary>A theory about AdvSimd code, skipped with that reason where it is missing or switched off.</summary>
+public sealed class AdvSimdTheoryAttribute : TheoryAttribute
+{
+    public AdvSimdTheoryAttribute() => Skip = AdvSimd.Arm64.IsSupported ? null : "needs AdvSimd";
+}

@@ -1,0 +1,127 @@
+using System.Security.Cryptography;
+using Llama2.Testing;
+
+namespace Llama2.Tests;
+
+public class CpuBackendTests : LlamaBackendContract
+{
+    protected override LlamaBackend Load(Checkpoint checkpoint, int? contextLength = null) =>
+        CpuBackend.Load(checkpoint, new LlamaModelOptions { ContextLength = contextLength, Threads = 2 });
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(5)]
+    public void Forward_AnyThreadCount_SameBits(int threads)
+    {
+        int[] tokens = [1, 9, 300, 44, 260, 260, 7];
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        using LlamaBackend two = Load(checkpoint);
+        using var other = CpuBackend.Load(checkpoint, new LlamaModelOptions { Threads = threads });
+        Assert.Equal(two.Logits(tokens), other.Logits(tokens));
+        Assert.Equal(threads, other.Info.Threads);
+    }
+
+    [Theory]
+    [InlineData(null, "ABE08AE863568E8B")]
+    [InlineData(WeightFormat.Q8_0, "9F8C594653411EC1")]
+    public void Forward_AnyInstructionSet_SameBits(WeightFormat? format, string expected)
+    {
+        int[] tokens = [1, 9, 300, 44, 260, 260, 7];
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = format });
+        byte[] bits = [.. backend.Logits(tokens).SelectMany(row => row).SelectMany(BitConverter.GetBytes)];
+        Assert.Equal(expected, Convert.ToHexString(SHA256.HashData(bits))[..16]);      // recorded with AVX-512, then run with every set
+    }
+
+    [Theory]
+    [InlineData(WeightFormat.F16, 0.02)]
+    [InlineData(WeightFormat.BF16, 0.1)]
+    [InlineData(WeightFormat.Q8_0, 0.1)]
+    [InlineData(WeightFormat.Q4_0, 2)]
+    public void Load_OtherFormat_LogitsWithinItsPrecision(WeightFormat format, double tolerance)
+    {
+        int[] tokens = [1, 9, 300, 44, 260, 260, 7];
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        double[][] expected = new ReferenceModel(checkpoint).Logits(tokens);
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = format });
+        float[][] logits = backend.Logits(tokens);
+        double worst = expected.Zip(logits, (left, right) => left.Zip(right, (x, y) => Math.Abs(x - y)).Max()).Max();
+        Assert.InRange(worst, 1e-6, tolerance);
+        Assert.StartsWith($"{format} ", backend.Info.WeightFormats, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_RowsThatAreNoWholeBlocks_KeepsThemInHalfPrecision()
+    {
+        using RandomCheckpoint checkpoint = TinyModels.Create(1, TinyModels.Config with { IntermediateSize = 100 });
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = WeightFormat.Q8_0 });
+        Assert.Contains("Q8_0", backend.Info.WeightFormats, StringComparison.Ordinal);
+        Assert.Contains("F16", backend.Info.WeightFormats, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_Cancelled_ThrowsAndReportsProgressBefore()
+    {
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        using var source = new CancellationTokenSource();
+        List<LoadProgress> seen = [];
+        var progress = new Callback<LoadProgress>(step =>
+        {
+            seen.Add(step);
+            if (seen.Count == 5)
+            {
+                source.Cancel();
+            }
+        });
+        Assert.Throws<OperationCanceledException>(() => CpuBackend.Load(checkpoint, new LlamaModelOptions(), progress, source.Token));
+        Assert.Equal(5, seen.Count);
+        Assert.Equal("model.embed_tokens.weight", seen[0].Tensor);
+        Assert.True(seen.Zip(seen.Skip(1)).All(pair => pair.First.LoadedBytes < pair.Second.LoadedBytes));
+        Assert.All(seen, step => Assert.True(step.LoadedBytes < step.TotalBytes));
+    }
+
+    [Fact]
+    public void Forward_DecodedToken_AllocatesNothing()
+    {
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        using LlamaBackend backend = Load(checkpoint);
+        using KeyValueCache cache = backend.CreateCache();
+        var batch = new LlamaBatch();
+        float[] logits = new float[backend.Config.VocabularySize];
+        Decode(40);                                                    // past the first block of the cache and the first growth of the scores
+        long before = GC.GetTotalAllocatedBytes(precise: true);        // workers' allocations count too
+        long own = GC.GetAllocatedBytesForCurrentThread();
+        Decode(20);
+        Assert.Equal(own, GC.GetAllocatedBytesForCurrentThread());
+        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 1 << 20);     // other tests may run beside
+
+        void Decode(int tokens)
+        {
+            for (int token = 0; token < tokens; token++)
+            {
+                batch.Clear();
+                batch.Add(cache, [token], LogitRows.Last);
+                backend.Forward(batch, logits);
+            }
+        }
+    }
+
+    [Fact]
+    public void Estimate_EqualsWhatALoadTakes()
+    {
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        var options = new LlamaModelOptions { WeightFormat = WeightFormat.Q8_0 };
+        MemoryEstimate estimate = CpuBackend.Estimate(checkpoint, options);
+        using var backend = CpuBackend.Load(checkpoint, options);
+        Assert.Equal(backend.Info.WeightBytes, estimate.WeightBytes);
+        Assert.Equal(0, estimate.MappedBytes);
+        Assert.Equal(backend.Info.CacheBytesPerToken, estimate.CacheBytesPerToken);
+        Assert.Equal(256 * estimate.CacheBytesPerToken, backend.CacheBytes(256));
+    }
+
+    private sealed class Callback<T>(Action<T> action) : IProgress<T>
+    {
+        public void Report(T value) => action(value);
+    }
+}

@@ -1,0 +1,63 @@
+namespace Llama2.Tests;
+
+public class WorkerGroupTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(7)]
+    public void For_ManyJobs_EveryItemOnce(int threads)
+    {
+        using var workers = new WorkerGroup(threads);
+        for (int job = 0; job < 2000; job++)
+        {
+            int[] seen = new int[job % 50];
+            workers.For(seen.Length, (worker, item) =>
+            {
+                Assert.InRange(worker, 0, threads - 1);
+                Interlocked.Increment(ref seen[item]);
+            });
+            Assert.All(seen, count => Assert.Equal(1, count));
+        }
+    }
+
+    [Fact]
+    public void For_AfterAPause_WakesTheSleepers()
+    {
+        using var workers = new WorkerGroup(3);
+        for (int job = 0; job < 5; job++)
+        {
+            Thread.Sleep(20);
+            int sum = 0;
+            workers.For(100, (_, item) => Interlocked.Add(ref sum, item));
+            Assert.Equal(4950, sum);
+        }
+    }
+
+    [Fact]
+    public void For_ItemThrows_ThrowsThatAndStaysUsable()
+    {
+        using var workers = new WorkerGroup(3);
+        Assert.Throws<FormatException>(() => workers.For(100, (_, item) =>
+        {
+            if (item == 57)
+            {
+                throw new FormatException();
+            }
+        }));
+        int sum = 0;
+        workers.For(100, (_, item) => Interlocked.Add(ref sum, item));
+        Assert.Equal(4950, sum);
+    }
+
+    [Fact]
+    public void Dispose_EndsTheThreads()
+    {
+        var workers = new WorkerGroup(3);
+        workers.For(10, (_, _) => { });
+        workers.Dispose();
+        workers.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => workers.For(1, (_, _) => { }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerGroup(0));
+    }
+}

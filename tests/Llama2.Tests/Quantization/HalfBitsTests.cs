@@ -1,0 +1,27 @@
+namespace Llama2.Tests;
+
+public class HalfBitsTests
+{
+    [Fact]
+    public void ToSingle_EveryHalf_IsTheValueOfTheHalf()
+    {
+        for (int bits = 0; bits <= ushort.MaxValue; bits++)
+        {
+            float expected = (float)BitConverter.UInt16BitsToHalf((ushort)bits);
+            Assert.Equal(BitConverter.SingleToUInt32Bits(expected), BitConverter.SingleToUInt32Bits(HalfBits.ToSingle((ushort)bits)));
+        }
+    }
+
+    [Fact]
+    public void Read_StoredHalf_IsLittleEndian() => Assert.Equal(1f, HalfBits.Read([0x00, 0x3C]));
+
+    [Fact]
+    public void Write_ValueBetweenHalves_TakesTheEvenOne()
+    {
+        byte[] field = new byte[2];
+        HalfBits.Write(field, 1 + 1 / 2048f);                                              // between 1 and 1 + 2⁻¹⁰
+        Assert.Equal([0x00, 0x3C], field);
+        HalfBits.Write(field, 1 + 3 / 2048f);                                              // between 1 + 2⁻¹⁰ and 1 + 2⁻⁹
+        Assert.Equal([0x02, 0x3C], field);
+    }
+}
