@@ -5,8 +5,6 @@ namespace Llama2;
 /// <summary>Typed access to the fields of a tokenizer's JSON files; an error names the file and the field.</summary>
 internal readonly struct JsonFields(string file, string name, JsonElement element)
 {
-    public string Name => name;
-
     public JsonValueKind Kind => element.ValueKind;
 
     public bool IsMissing => element.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null;

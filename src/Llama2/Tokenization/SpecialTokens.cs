@@ -76,6 +76,8 @@ internal sealed class SpecialTokens
 
         int begin = BeginOfTextId(ids, tokenizer.BeginOfTextId);
         int end = EndOfTextId(ids, tokenizer.EndOfTextId);
+        vocabulary[begin] = vocabulary[begin] with { Kind = TokenKind.Control };               // never comes from text, whatever it was
+        vocabulary[end] = vocabulary[end] with { Kind = TokenKind.Control };
         bool isSame = vocabulary.Count == tokenizer.VocabularySize && begin == tokenizer.BeginOfTextId && end == tokenizer.EndOfTextId;
         return isSame ? tokenizer : new(vocabulary, begin, end, tokenizer.UnknownId, tokenizer.AddDummyPrefix, file) { UnknownText = tokenizer.UnknownText };
     }

@@ -74,6 +74,38 @@ public class LlamaTokenizerTests
     }
 
     [Fact]
+    public void Encode_UnusedPiece_FallsApartIntoWhatItWasMadeOf()
+    {
+        var tokenizer = new LlamaTokenizer(
+            [
+                new("<unk>", 0, TokenKind.Unknown),
+                new("<s>", 0, TokenKind.Control),
+                new("</s>", 0, TokenKind.Control),
+                new("a", 0, TokenKind.Normal),
+                new("ab", -1, TokenKind.Unused),
+                new("abc", -2, TokenKind.Unused),
+                new("c", 0, TokenKind.Normal),
+            ],
+            1,
+            2,
+            0,
+            addDummyPrefix: false);
+        Assert.Equal([3, 0, 6], tokenizer.Encode("abc"));                 // b is no piece
+        Assert.Equal("abc", tokenizer.Decode([5]));
+    }
+
+    [Fact]
+    public void Encode_EveryMergeOffersTwoMore_EqualsSlowReference()
+    {
+        VocabularyEntry[] specials = [new("<unk>", 0, TokenKind.Unknown), new("<s>", 0, TokenKind.Control), new("</s>", 0, TokenKind.Control)];
+        var runs = Enumerable.Range(1, 63).Select(length => new VocabularyEntry(new string('a', length), length, TokenKind.Normal));
+        var prefixed = Enumerable.Range(0, 64).Select(length => new VocabularyEntry("▁" + new string('a', length), -100, TokenKind.Normal));
+        var tokenizer = new LlamaTokenizer([.. specials, .. runs, .. prefixed], 1, 2, 0);
+        string text = new('a', 63);                                       // with its prefix it fills a rented array of 64
+        Assert.Equal(TinyVocabularies.EncodeSlowly(tokenizer, text), tokenizer.Encode(text));
+    }
+
+    [Fact]
     public void Encode_NoByteFallback_WritesOneUnknownForARun()
     {
         LlamaTokenizer tokenizer = TinyVocabularies.Create(3, bytes: false);
@@ -167,7 +199,8 @@ public class LlamaTokenizerTests
         Refuses("piece 3", [.. good, new("a", float.NaN, TokenKind.Normal)]);
         Refuses("piece 3", [.. good, new("<0xZZ>", 0, TokenKind.Byte)]);
         Refuses("byte pieces", [.. good, new("<0x0A>", 0, TokenKind.Byte)]);
-        Refuses("piece 259", [.. good, .. Enumerable.Range(0, 256).Select(value => new VocabularyEntry($"<0x{value:X2}>", 0, TokenKind.Byte)), new("<0x0a>", 0, TokenKind.Byte)]);
+        VocabularyEntry[] bytes = [.. Enumerable.Range(0, 256).Select(value => new VocabularyEntry($"<0x{value:X2}>", 0, TokenKind.Byte))];
+        Refuses("piece 259", [.. good, .. bytes, new("<0x0a>", 0, TokenKind.Byte)]);
 
         static void Refuses(string field, VocabularyEntry[] entries, int begin = 1, int end = 2, int unknown = 0)
         {

@@ -43,7 +43,10 @@ public sealed class SentencePieceModelTests : IDisposable
     {
         VocabularyEntry[] entries =
         [
-            new("<unk>", 0, TokenKind.Normal), new("<s>", 0, TokenKind.UserDefined), new("</s>", 0, TokenKind.Normal), new("<pad>", 0, TokenKind.Unknown),
+            new("<unk>", 0, TokenKind.Normal),
+            new("<s>", 0, TokenKind.UserDefined),
+            new("</s>", 0, TokenKind.Normal),
+            new("<pad>", 0, TokenKind.Unknown),
         ];
         using var stream = new MemoryStream();
         SentencePieceModelWriter.Write(new LlamaTokenizer(entries, 1, 2, 0), stream);
@@ -65,8 +68,9 @@ public sealed class SentencePieceModelTests : IDisposable
     {
         byte[] strange = [.. Number(99, 7), .. Text(100, "later"), .. Tag(101, 5), 1, 2, 3, 4, .. Tag(102, 1), 1, 2, 3, 4, 5, 6, 7, 8];
         byte[] piece = Message(1, [.. Text(1, "a"), .. strange]);
+        byte[] normalizer = Message(3, [.. Number(4, 0), .. strange]);
         LlamaTokenizer tokenizer = Read(
-            [.. Specials(), .. piece, .. Trainer(strange), .. Message(3, [.. Number(4, 0), .. strange]), .. Message(4, strange), .. Message(5, strange), .. strange]);
+            [.. Specials(), .. piece, .. Trainer(strange), .. normalizer, .. Message(4, strange), .. Message(5, strange), .. strange]);
         Assert.Equal(4, tokenizer.VocabularySize);
         Assert.True(tokenizer.AddDummyPrefix);
     }

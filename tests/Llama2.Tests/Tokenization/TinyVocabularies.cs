@@ -63,7 +63,10 @@ internal static class TinyVocabularies
             }
         }
 
-        string[] userDefined = [.. tokenizer.Vocabulary.Where(entry => entry.Kind == TokenKind.UserDefined).Select(entry => entry.Piece).OrderBy(piece => -piece.Length)];
+        string[] userDefined =
+        [
+            .. tokenizer.Vocabulary.Where(entry => entry.Kind == TokenKind.UserDefined).Select(entry => entry.Piece).OrderBy(piece => -piece.Length),
+        ];
         var splits = new Dictionary<string, (string Left, string Right)>();
         var symbols = new List<(string Text, bool Frozen)>();
         for (string rest = ((tokenizer.AddDummyPrefix ? " " : "") + text).Replace(' ', '▁'); rest.Length > 0; rest = rest[symbols[^1].Text.Length..])

@@ -1,3 +1,5 @@
+using Llama2.Testing;
+
 namespace Llama2;
 
 public sealed class TokenizerFileTests : IDisposable
@@ -32,14 +34,17 @@ public sealed class TokenizerFileTests : IDisposable
     [InlineData("renamed.bin")]
     public void Load_JsonFile_IsKnownByNameOrFirstCharacter(string name)
     {
-        File.WriteAllBytes(In(name), [.. "\uFEFF"u8[..(name.EndsWith("json", StringComparison.Ordinal) ? 3 : 0)], .. " \n"u8, .. TokenizerJson.Write(_tokenizer, true)]);
+        ReadOnlySpan<byte> mark = name == "tokenizer.json" ? "\uFEFF"u8 : [];
+        File.WriteAllBytes(In(name), [.. mark, .. " \n"u8, .. TokenizerJson.Write(_tokenizer, arrayMerges: true)]);
         LlamaTokenizer read = LlamaTokenizer.Load(In(name));
         Assert.Equal(_tokenizer.VocabularySize, read.VocabularySize);
         Assert.Equal(1, read.BeginOfTextId);
     }
 
     [Theory]
-    [InlineData("tokenizer_config.json", """{"bos_token": "</s>", "eos_token": {"content": "<|end|>"}, "added_tokens_decoder": {"319": {"content": "<|end|>", "special": true}}}""")]
+    [InlineData("tokenizer_config.json", """
+        {"bos_token": "</s>", "eos_token": {"content": "<|end|>"}, "added_tokens_decoder": {"319": {"content": "<|end|>", "special": true}}}
+        """)]
     [InlineData("special_tokens_map.json", """{"bos_token": "</s>", "eos_token": {"content": "<|end|>"}, "additional_special_tokens": ["<|end|>", "x"]}""")]
     public void Load_NamedTokens_BeginAndEndTheText(string name, string json)
     {
@@ -83,6 +88,24 @@ public sealed class TokenizerFileTests : IDisposable
         File.WriteAllText(In(name), json);
         var exception = Assert.Throws<CheckpointException>(() => LlamaTokenizer.Load(_folder));
         Assert.Equal((In(name), field), (exception.File, exception.Field));
+    }
+
+    [Theory]
+    [InlineData("model.gguf")]
+    [InlineData("renamed.bin")]
+    public void Load_Gguf_ReadsTheVocabularyInside(string name)
+    {
+        using var checkpoint = TinyModels.Create();
+        GgufFile.Write(checkpoint, In(name), WeightFormat.F32);
+        Assert.Equal(checkpoint.LoadTokenizer()!.Vocabulary, LlamaTokenizer.Load(In(name)).Vocabulary);
+    }
+
+    [Fact]
+    public void Load_GgufWithoutVocabulary_IsRefused()
+    {
+        using var checkpoint = TinyModels.Create(config: TinyModels.Config with { VocabularySize = 32 });
+        GgufFile.Write(checkpoint, In("model.gguf"), WeightFormat.F32);
+        Assert.Equal("tokenizer", Assert.Throws<CheckpointException>(() => LlamaTokenizer.Load(In("model.gguf"))).Field);
     }
 
     [Fact]

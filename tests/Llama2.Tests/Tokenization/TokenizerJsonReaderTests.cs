@@ -49,6 +49,16 @@ public class TokenizerJsonReaderTests
         Assert.Contains(id + 2, tokenizer.Encode("aabba"));
     }
 
+    [Fact]
+    public void Read_NoAddedTokens_StillKeepsBeginAndEndOutOfText()
+    {
+        JsonObject json = TokenizerJson.Make(RunsOfLetters());
+        json["added_tokens"] = null;
+        LlamaTokenizer tokenizer = Read(json);
+        Assert.Equal([TokenKind.Unknown, TokenKind.Control, TokenKind.Control], tokenizer.Vocabulary.Take(3).Select(entry => entry.Kind));
+        Assert.DoesNotContain(tokenizer.BeginOfTextId, tokenizer.Encode("<s>a</s>"));
+    }
+
     [Theory]
     [InlineData("first", true)]
     [InlineData("always", true)]
