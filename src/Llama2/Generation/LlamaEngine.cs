@@ -50,6 +50,9 @@ public sealed class LlamaEngine : IDisposable
         }
     }
 
+    /// <summary>What holds where a request names nothing; settings that nobody names are still unset.</summary>
+    internal GenerationOptions Defaults => _defaults;
+
     internal PrefixCache Pool => _pool;
 
     internal EngineLoop Loop => _loop;
