@@ -51,6 +51,9 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Gets the engine that all requests share.</summary>
     public LlamaEngine Engine { get; }
 
+    /// <summary>Gets the backend, for forward passes of one's own. It takes one caller at a time, and the engine is one while anybody generates.</summary>
+    public LlamaBackend Backend => _backend;
+
     /// <summary>Gets what the backend really uses.</summary>
     public BackendInfo Info => _backend.Info;
 
@@ -105,11 +108,6 @@ public sealed class LlamaModel : IDisposable
             }
 
             LlamaTokenizer? tokenizer = checkpoint.LoadTokenizer();
-            if (tokenizer?.VocabularySize > checkpoint.Config.VocabularySize)
-            {
-                throw new CheckpointException(checkpoint.Path, "tokenizer", $"{tokenizer.VocabularySize} tokens", $"at most the model's {checkpoint.Config.VocabularySize}");
-            }
-
             backend = CpuBackend.Load(checkpoint, options, progress, cancellationToken);
             return new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
         }
@@ -145,6 +143,14 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Makes a chat client over this model. Thread-safe, stateless; any number of clients share the engine.</summary>
     /// <param name="leaveOpen">Whether the model stays open when the client is disposed.</param>
     public IChatClient AsIChatClient(bool leaveOpen = false) => new LlamaChatClient(this, leaveOpen);
+
+    /// <summary>Tells what a chat request would make the model read, without running it: prompt, ids, what is dropped, what is cached.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">The options of the request.</param>
+    /// <exception cref="ArgumentException">The conversation or an option is refused, as the request would be.</exception>
+    /// <exception cref="NotSupportedException">A message or an option asks for what the model cannot do.</exception>
+    public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options = null) =>
+        new LlamaChatClient(this, leaveOpen: true).Explain(messages, options);
 
     /// <summary>Ends the engine and frees everything; requests that still run fail with an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()

@@ -1,0 +1,64 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace Llama2.Cli.Commands;
+
+/// <summary>Says what a model is and what running it takes, from its headers alone.</summary>
+internal sealed class InfoCommand : Command
+{
+    private readonly ModelArguments _model = new();
+    private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object" };
+
+    public InfoCommand(Terminal terminal)
+        : base("info", "Says what a model is and what running it takes: shape, formats, memory, device.")
+    {
+        _model.AddTo(this);
+        Add(_json);
+        Add(HelpWithDetails.Option("Reads headers only, so it is quick for any size, and needs no tokenizer."));
+        SetAction(parse => Run(parse, terminal));
+    }
+
+    private int Run(ParseResult parse, Terminal terminal)
+    {
+        ModelSummary summary = ModelSummary.Read(_model.Path(parse), _model.Bind(parse));
+        if (summary.Memory.ContextLength > summary.Config.ContextLength)
+        {
+            ModelArguments.WarnOfContext(terminal, summary.Memory.ContextLength, summary.Config);
+        }
+
+        if (parse.GetValue(_json))
+        {
+            terminal.Output.WriteLine(summary.ToJson());
+        }
+        else if (terminal.OutputIsTerminal)
+        {
+            Terminal.Rich(terminal.Output).Write(Table(summary.Lines()));
+        }
+        else
+        {
+            WriteAligned(summary.Lines(), terminal.Output);
+        }
+
+        return CommandLine.Success;
+    }
+
+    private static Table Table(IEnumerable<(string Name, string Value)> lines)
+    {
+        Table table = new Table().RoundedBorder().HideHeaders().AddColumn("", column => column.NoWrap()).AddColumn("");
+        foreach ((string name, string value) in lines)
+        {
+            table.AddRow(new Text(name, new Style(decoration: Decoration.Bold)), new Text(value));
+        }
+
+        return table;
+    }
+
+    private static void WriteAligned(IReadOnlyList<(string Name, string Value)> lines, TextWriter output)
+    {
+        int width = lines.Max(line => line.Name.Length);
+        foreach ((string name, string value) in lines)
+        {
+            output.WriteLine($"{name.PadRight(width)}  {value}");
+        }
+    }
+}

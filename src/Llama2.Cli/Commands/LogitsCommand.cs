@@ -1,0 +1,116 @@
+using System.CommandLine;
+using System.Numerics;
+using System.Text.Json;
+
+namespace Llama2.Cli.Commands;
+
+/// <summary>Ids to logits, for scripts: each line is a sequence of its own.</summary>
+internal sealed class LogitsCommand : Command
+{
+    private const string Details = """
+        The answer has one row of logits for each position asked for, by default for all. Each line is a sequence of its own; its ids are taken as
+        they are, begin of text included. A line longer than the context that the model was trained for runs all the same, with one warning.
+
+        """ + JsonLines.Contract;
+
+    private readonly ModelArguments _model = new();
+
+    public LogitsCommand(Terminal terminal)
+        : base("logits", "Turns {\"input_ids\", \"positions\"?} into {\"logits\"}, line by line.")
+    {
+        _model.AddTo(this);
+        Add(HelpWithDetails.Option(Details));
+        SetAction((parse, cancellationToken) => RunAsync(parse, terminal, cancellationToken));
+    }
+
+    private async Task<int> RunAsync(ParseResult parse, Terminal terminal, CancellationToken cancellationToken)
+    {
+        LlamaModelOptions options = _model.Bind(parse);
+        bool fixedContext = options.ContextLength is not null;
+        LlamaModel model = await _model.LoadAsync(parse, options, terminal, cancellationToken);
+        try
+        {
+            return await JsonLines.RunAsync(
+                terminal,
+                (line, answer) =>
+                {
+                    int[] ids = line.Ids("input_ids");
+                    if (ids.Length > model.ContextLength && !fixedContext)
+                    {
+                        Enlarge(ids.Length);
+                    }
+
+                    Write(model, ids, Positions(line, ids.Length), answer);
+                },
+                cancellationToken);
+        }
+        finally
+        {
+            model.Dispose();
+        }
+
+        // The context is chosen at load; loading again is cheap where the weights stay mapped, and happens at most a few times.
+        void Enlarge(int length)
+        {
+            if (options.ContextLength is null)
+            {
+                ModelArguments.WarnOfContext(terminal, length, model.Config);
+            }
+
+            options.ContextLength = (int)Math.Min(int.MaxValue, BitOperations.RoundUpToPowerOf2((uint)length));
+            LlamaModel larger = LlamaModel.Load(_model.Path(parse), options);
+            model.Dispose();
+            model = larger;
+        }
+    }
+
+    private static int[] Positions(JsonElement line, int length)
+    {
+        if (!line.TryGetProperty("positions", out _))
+        {
+            return [.. Enumerable.Range(0, length)];
+        }
+
+        int[] positions = line.Ids("positions");
+        foreach (int position in positions)
+        {
+            if (position < 0 || position >= length)
+            {
+                throw new FormatException($"\"positions\": {position} is outside of {length} ids.");
+            }
+        }
+
+        return positions;
+    }
+
+    private static void Write(LlamaModel model, int[] ids, int[] positions, Utf8JsonWriter answer)
+    {
+        int vocabulary = model.Config.VocabularySize;
+        bool lastOnly = positions is [int only] && only == ids.Length - 1;
+        long size = (lastOnly ? 1L : ids.Length) * vocabulary;
+        if (size > Array.MaxLength)
+        {
+            throw new FormatException($"{ids.Length} rows of {vocabulary} logits are too many for one line.");
+        }
+
+        float[] logits = new float[size];                          // [position, vocabulary], or the last position alone
+        using KeyValueCache cache = model.Backend.CreateCache();
+        var batch = new LlamaBatch();
+        batch.Add(cache, ids, lastOnly ? LogitRows.Last : LogitRows.All);      // in one pass, as dynamic rope scaling wants it
+        model.Backend.Forward(batch, logits);
+
+        answer.WriteStartArray("logits");
+        foreach (int position in positions)
+        {
+            answer.WriteStartArray();
+            foreach (float logit in logits.AsSpan(lastOnly ? 0 : position * vocabulary, vocabulary))
+            {
+                answer.WriteNumberValue(logit);
+            }
+
+            answer.WriteEndArray();
+        }
+
+        answer.WriteEndArray();
+    }
+}

@@ -1,0 +1,31 @@
+using System.CommandLine;
+
+namespace Llama2.Cli.Commands;
+
+/// <summary>The argument OUT and the option <c>--force</c>: nothing is overwritten by mistake.</summary>
+internal sealed class OutputPath(string description)
+{
+    private readonly Argument<string> _path = new("OUT") { Description = description };
+    private readonly Option<bool> _force = new("--force") { Description = "Replace a file that exists" };
+
+    public static bool IsGguf(string path) => path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase);
+
+    public void AddTo(Command command)
+    {
+        command.Add(_path);
+        command.Add(_force);
+    }
+
+    /// <exception cref="IOException">The file exists, and nobody said <c>--force</c>; or its folder does not.</exception>
+    public string Check(ParseResult parse)
+    {
+        string path = parse.GetRequiredValue(_path);
+        if (File.Exists(path) && !parse.GetValue(_force))
+        {
+            throw new IOException($"'{path}' exists; --force replaces it.");
+        }
+
+        string? folder = Path.GetDirectoryName(Path.GetFullPath(path));
+        return folder is null || Directory.Exists(folder) ? path : throw new IOException($"'{folder}' does not exist.");
+    }
+}

@@ -1,0 +1,69 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+
+namespace Llama2.Cli;
+
+/// <summary>The argument MODEL and the options that every command with a model shares.</summary>
+internal sealed class ModelArguments
+{
+    private readonly Option<int?> _contextLength = new("--context-length")
+    {
+        Description = "The most tokens of a sequence (default: what the model was trained for; more is allowed, with a warning)",
+        HelpName = "TOKENS",
+    };
+
+    private readonly Option<int?> _threads = new("--threads") { Description = "Threads that work on a forward pass (default: one per processor)", HelpName = "N" };
+
+    private readonly Option<WeightFormat?> _weightFormat = Choice.Option(
+        "--weight-format", "Convert the weights while they are read (default: as stored)", Choice.Formats);
+
+    private readonly Option<bool> _verbose = new("--verbose") { Description = "Log to standard error, and show where an error comes from" };
+
+    public Argument<string> Model { get; } = new("MODEL") { Description = "A Hugging Face folder, a folder of Meta's, or a .gguf file" };
+
+    public void AddTo(Command command)
+    {
+        command.Add(Model);
+        command.Add(_contextLength);
+        command.Add(_threads);
+        command.Add(_weightFormat);
+        command.Add(_verbose);
+        AtLeastOne(_contextLength);
+        AtLeastOne(_threads);
+    }
+
+    public string Path(ParseResult parse) => parse.GetRequiredValue(Model);
+
+    public LlamaModelOptions Bind(ParseResult parse) => new()
+    {
+        ContextLength = parse.GetValue(_contextLength),
+        Threads = parse.GetValue(_threads),
+        WeightFormat = parse.GetValue(_weightFormat),
+    };
+
+    /// <summary>Loads the model, with a bar on standard error if that takes a while and somebody watches.</summary>
+    public async Task<LlamaModel> LoadAsync(ParseResult parse, LlamaModelOptions options, Terminal terminal, CancellationToken cancellationToken)
+    {
+        string path = Path(parse);
+        ILoggerFactory? log = parse.GetValue(_verbose) ? new StderrLog(terminal.Error) : null;
+        LlamaModel model = await ProgressBar.ShowAsync(
+            terminal, "loading", progress => LlamaModel.LoadAsync(path, options, progress, log, cancellationToken));
+        if (options.ContextLength > model.Config.ContextLength)
+        {
+            WarnOfContext(terminal, options.ContextLength.Value, model.Config);
+        }
+
+        return model;
+    }
+
+    public static void WarnOfContext(Terminal terminal, int length, LlamaConfig config) =>
+        terminal.Warn($"{length} tokens are more than the {config.ContextLength} that the model was trained for");
+
+    private static void AtLeastOne(Option<int?> option) => option.Validators.Add(result =>
+    {
+        if (result.GetValueOrDefault<int?>() < 1)
+        {
+            result.AddError($"{option.Name}: at least 1 is needed.");
+        }
+    });
+}
