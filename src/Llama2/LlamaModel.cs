@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama2;
 
@@ -95,9 +97,12 @@ public sealed class LlamaModel : IDisposable
         Checkpoint checkpoint, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        long start = Stopwatch.GetTimestamp();
+        ILogger logger = loggerFactory?.CreateLogger<LlamaModel>() ?? (ILogger)NullLogger.Instance;
         LlamaBackend? backend = null;
         try
         {
+            logger.ModelLoading(checkpoint.Path);
             options ??= new LlamaModelOptions();
             options.Validate();
             options = options.Snapshot();
@@ -108,13 +113,13 @@ public sealed class LlamaModel : IDisposable
             }
 
             LlamaTokenizer? tokenizer = checkpoint.LoadTokenizer();
-            if (tokenizer?.VocabularySize > checkpoint.Config.VocabularySize)
-            {
-                throw new CheckpointException(checkpoint.Path, "tokenizer", $"{tokenizer.VocabularySize} tokens", $"at most the model's {checkpoint.Config.VocabularySize}");
-            }
-
             backend = CpuBackend.Load(checkpoint, options, progress, cancellationToken);
-            return new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
+            var model = new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
+            BackendInfo info = model.Info;
+            logger.ModelLoaded(
+                model.ModelId, checkpoint.Path, checkpoint.Layout, info.WeightFormats, info.WeightBytes, info.Device, info.Kernels, info.Threads,
+                (long)Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            return model;
         }
         catch
         {
@@ -148,6 +153,14 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Makes a chat client over this model. Thread-safe, stateless; any number of clients share the engine.</summary>
     /// <param name="leaveOpen">Whether the model stays open when the client is disposed.</param>
     public IChatClient AsIChatClient(bool leaveOpen = false) => new LlamaChatClient(this, leaveOpen);
+
+    /// <summary>Tells what a chat request would make the model read, without running it: prompt, ids, what is dropped, what is cached.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">The options of the request.</param>
+    /// <exception cref="ArgumentException">The conversation or an option is refused, as the request would be.</exception>
+    /// <exception cref="NotSupportedException">A message or an option asks for what the model cannot do.</exception>
+    public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options = null) =>
+        new LlamaChatClient(this, leaveOpen: true).Explain(messages, options);
 
     /// <summary>Ends the engine and frees everything; requests that still run fail with an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()

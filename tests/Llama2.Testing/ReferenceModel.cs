@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Llama2.Testing;
 
 /// <summary>The Llama forward pass written down once more, in double precision and without any cleverness: what every backend is compared with.</summary>
@@ -134,18 +132,8 @@ public sealed class ReferenceModel
 
     private static double[][] Rows(CheckpointTensor tensor) => [.. Enumerable.Range(0, tensor.Rows).Select(row =>
     {
-        byte[] stored = new byte[tensor.RowBytes];
         float[] decoded = new float[tensor.Columns];
-        tensor.ReadRow(row, stored);
-        if (tensor.Format == WeightFormat.F32)
-        {
-            MemoryMarshal.Cast<byte, float>(stored).CopyTo(decoded);
-        }
-        else
-        {
-            WeightCodec.Decode(tensor.Format, stored, decoded);
-        }
-
+        tensor.ReadRow(row, decoded);
         return Array.ConvertAll(decoded, value => (double)value);
     })];
 }

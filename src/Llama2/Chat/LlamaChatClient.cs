@@ -1,23 +1,106 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama2;
 
 /// <summary>A Llama model as an <see cref="IChatClient"/>. Thread-safe; reached through <see cref="LlamaModel.AsIChatClient"/>.</summary>
-internal sealed class LlamaChatClient(LlamaModel model, bool leaveOpen) : IChatClient
+/// <remarks>Stateless: each call carries the whole conversation, and the engine's prefix cache makes the part that is known cheap.</remarks>
+internal sealed class LlamaChatClient : IChatClient
 {
-    public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-        GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
+    private readonly LlamaModel _model;
+    private readonly bool _leaveOpen;
+    private readonly TimeProvider _timeProvider;
+    private readonly ILogger _logger;
+    private readonly ChatClientMetadata _metadata;
+    private readonly ChatOptionsMapper _mapper;
+    private readonly ChatPromptPlanner _planner;
 
-    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-        throw new NotImplementedException();
+    public LlamaChatClient(LlamaModel model, bool leaveOpen, TimeProvider? timeProvider = null)
+    {
+        (_model, _leaveOpen, _timeProvider) = (model, leaveOpen, timeProvider ?? TimeProvider.System);
+        _logger = model.LoggerFactory?.CreateLogger<LlamaChatClient>() ?? NullLogger<LlamaChatClient>.Instance;
+        _metadata = new("llama2", providerUri: null, model.ModelId);
+        _mapper = new(model.ModelId, model.Options.SettingsValidation, _logger);
+        _planner = new(model.Tokenizer, model.Options.ChatTemplate ?? new Llama2ChatTemplate(), model.ContextLength);
+    }
 
-    public object? GetService(Type serviceType, object? serviceKey = null) => throw new NotImplementedException();
+    public async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var updates = new List<ChatResponseUpdate>();
+        await foreach (ChatResponseUpdate update in GetStreamingResponseAsync(messages, options, cancellationToken).ConfigureAwait(false))
+        {
+            updates.Add(update);
+        }
+
+        ChatResponse response = updates.ToChatResponse();
+        response.RawRepresentation = ((GenerationUpdate)updates[^1].RawRepresentation!).Result;
+        response.Messages[^1].AdditionalProperties = response.AdditionalProperties?.Clone();      // where Semantic Kernel looks for metadata
+        return response;
+    }
+
+    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return StreamAsync(messages, options, cancellationToken);
+    }
+
+    /// <summary>Tells what a request would make the model read, without running it; for <see cref="LlamaModel"/>.</summary>
+    public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        GenerationOptions effective = _mapper.Map(options, this).Or(_model.Engine.Defaults);
+        ChatPlan plan = _planner.Plan([.. messages], options?.Instructions, effective);
+        (ChatPrompt prompt, int cut) = _planner.Cut(plan.Prompt, effective);
+        int cached = _model.Engine.CountCachedTokens(prompt.TokenIds);
+        return new(prompt, plan.DroppedMessages, plan.DroppedTokens + cut, cached, _model.ContextLength, effective);
+    }
+
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        return serviceKey is not null ? null :
+            serviceType == typeof(ChatClientMetadata) ? _metadata :
+            serviceType == typeof(LlamaModel) ? _model :
+            serviceType == typeof(LlamaTokenizer) ? _model.Tokenizer :
+            serviceType == typeof(LlamaEngine) ? _model.Engine :
+            serviceType.IsInstanceOfType(this) ? this : null;
+    }
 
     public void Dispose()
     {
-        if (!leaveOpen)
+        if (!_leaveOpen)
         {
-            model.Dispose();
+            _model.Dispose();
+        }
+    }
+
+    private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ChatMessage[] conversation = [.. messages];
+        GenerationOptions requested = _mapper.Map(options, this);
+        GenerationOptions effective = requested.Or(_model.Engine.Defaults);
+        string? instructions = options?.Instructions;
+
+        // Long conversations take a while to encode, and the caller's thread may be one that draws a window.
+        ChatPlan plan = await Task.Run(() => _planner.Plan(conversation, instructions, effective), cancellationToken).ConfigureAwait(false);
+        if (plan.DroppedMessages.Count > 0)
+        {
+            _logger.MessagesDropped(plan.DroppedMessages.Count, plan.Prompt.TokenIds.Count + plan.DroppedTokens);
+        }
+
+        var answer = new ChatUpdateBuilder(_model.ModelId, _timeProvider.GetUtcNow(), plan, effective.ReturnFullText is true);
+        IAsyncEnumerable<GenerationUpdate> generation = _model.Engine.GenerateAsync(plan.Prompt.TokenIds, requested with { ReturnFullText = false }, cancellationToken);
+        await foreach (GenerationUpdate generated in generation.ConfigureAwait(false))
+        {
+            if (answer.Next(generated) is { } update)
+            {
+                yield return update;
+            }
         }
     }
 }

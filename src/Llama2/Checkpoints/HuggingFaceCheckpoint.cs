@@ -74,7 +74,7 @@ internal sealed class HuggingFaceCheckpoint : Checkpoint
             throw new CheckpointException(Path, "weights", DescribeWeights(), $"{WeightsName}, or shards with their {IndexName}");
         }
 
-        Dictionary<string, string> shards = JsonFields.ReadFile(index, MaxIndexBytes, ReadIndex);
+        Dictionary<string, string> shards = ConfigFields.ReadFile(index, MaxIndexBytes, ReadIndex);
         foreach (string shard in shards.Values.Distinct())
         {
             AddFile(System.IO.Path.Combine(Path, shard), found);
@@ -92,9 +92,9 @@ internal sealed class HuggingFaceCheckpoint : Checkpoint
     }
 
     /// <summary>The shard of each tensor. The names come from the file, so none may lead out of the folder; links that the owner made there may.</summary>
-    private static Dictionary<string, string> ReadIndex(JsonFields fields)
+    private static Dictionary<string, string> ReadIndex(ConfigFields fields)
     {
-        JsonFields map = fields.Object("weight_map") ?? throw fields.Error("weight_map", "nothing", "the shard of each tensor");
+        ConfigFields map = fields.Object("weight_map") ?? throw fields.Error("weight_map", "nothing", "the shard of each tensor");
         var shards = new Dictionary<string, string>();
         foreach ((string tensor, string shard) in map.Strings())
         {

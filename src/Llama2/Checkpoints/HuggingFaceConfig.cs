@@ -8,7 +8,7 @@ internal static class HuggingFaceConfig
     private const int MaxBytes = 1 << 20;
 
     /// <summary>Reads the shape; it is not yet validated, since <c>generation_config.json</c> may add ids.</summary>
-    public static LlamaConfig ReadConfig(string path) => JsonFields.ReadFile(path, MaxBytes, Config);
+    public static LlamaConfig ReadConfig(string path) => ConfigFields.ReadFile(path, MaxBytes, Config);
 
     /// <summary>Reads the generation settings and the ids that end a sequence.</summary>
     /// <remarks>
@@ -16,9 +16,9 @@ internal static class HuggingFaceConfig
     /// of the checkpoint, which <see cref="LlamaConfig.ContextLength"/> knows, or the toolkit's old default of 20, which nobody means.
     /// Settings of methods that are not ours, such as beam search, are passed over too.
     /// </remarks>
-    public static (GenerationOptions Options, int[] EndOfTextIds) ReadGeneration(string path) => JsonFields.ReadFile(path, MaxBytes, Generation);
+    public static (GenerationOptions Options, int[] EndOfTextIds) ReadGeneration(string path) => ConfigFields.ReadFile(path, MaxBytes, Generation);
 
-    private static LlamaConfig Config(JsonFields fields)
+    private static LlamaConfig Config(ConfigFields fields)
     {
         RequireLlama(fields);
         int heads = fields.RequiredInt32("num_attention_heads"), hidden = fields.RequiredInt32("hidden_size");
@@ -33,7 +33,7 @@ internal static class HuggingFaceConfig
             throw fields.Error("hidden_size", $"{hidden}", $"a multiple of num_attention_heads ({heads}), or a head_dim");
         }
 
-        JsonFields? parameters = fields.Object("rope_parameters");      // the newer home of rope_theta and rope_scaling
+        ConfigFields? parameters = fields.Object("rope_parameters");      // the newer home of rope_theta and rope_scaling
         return new LlamaConfig
         {
             HiddenSize = hidden,
@@ -53,7 +53,7 @@ internal static class HuggingFaceConfig
         };
     }
 
-    private static void RequireLlama(JsonFields fields)
+    private static void RequireLlama(ConfigFields fields)
     {
         string? type = fields.String("model_type");
         if (type is not null && type != "llama")
@@ -86,7 +86,7 @@ internal static class HuggingFaceConfig
         }
     }
 
-    private static RopeScaling? Scaling(JsonFields? section)
+    private static RopeScaling? Scaling(ConfigFields? section)
     {
         if (section is not { } fields)
         {
@@ -107,7 +107,7 @@ internal static class HuggingFaceConfig
         float Factor() => fields.Single("factor") ?? throw fields.Error("factor", "nothing", "a number of at least 1");
     }
 
-    private static (GenerationOptions Options, int[] EndOfTextIds) Generation(JsonFields fields) => (
+    private static (GenerationOptions Options, int[] EndOfTextIds) Generation(ConfigFields fields) => (
         new GenerationOptions
         {
             DoSample = fields.Boolean("do_sample"),

@@ -24,7 +24,7 @@ internal sealed class MetaCheckpoint : Checkpoint
         try
         {
             TorchArchive[] parts = [.. FindParts(folder).Select(OpenPart)];
-            Config = JsonFields.ReadFile(parameters, MaxParameterBytes, fields => ReadConfig(fields, parts));
+            Config = ConfigFields.ReadFile(parameters, MaxParameterBytes, fields => ReadConfig(fields, parts));
             Config.Validate(parameters);
             RequireAll(_files[0].Path, TensorNames.Required(Config), name => parts[0].Contains(MetaName(name)));
             foreach ((string name, int rows, int columns) in TensorNames.Required(Config))
@@ -112,7 +112,7 @@ internal sealed class MetaCheckpoint : Checkpoint
     /// Takes the feed-forward width, and the vocabulary where the file says −1, from the tensors themselves; <c>multiple_of</c> and
     /// <c>ffn_dim_multiplier</c> only say how that width once came about.
     /// </summary>
-    private static LlamaConfig ReadConfig(JsonFields fields, TorchArchive[] parts)
+    private static LlamaConfig ReadConfig(ConfigFields fields, TorchArchive[] parts)
     {
         int hidden = fields.RequiredInt32("dim"), heads = fields.RequiredInt32("n_heads"), vocabulary = fields.Int32("vocab_size") ?? -1;
         if (heads < 1 || hidden % heads != 0)

@@ -138,19 +138,10 @@ internal sealed class CpuWeights : IDisposable
             return;
         }
 
-        byte[] stored = ArrayPool<byte>.Shared.Rent(tensor.RowBytes);
         float[] decoded = ArrayPool<float>.Shared.Rent(tensor.Columns);
-        try
-        {
-            tensor.ReadRow(row, stored);
-            WeightCodec.Decode(tensor.Format, stored.AsSpan(0, tensor.RowBytes), decoded.AsSpan(0, tensor.Columns));
-            WeightCodec.Encode(format, decoded.AsSpan(0, tensor.Columns), destination);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(stored);
-            ArrayPool<float>.Shared.Return(decoded);
-        }
+        tensor.ReadRow(row, decoded);
+        WeightCodec.Encode(format, decoded.AsSpan(0, tensor.Columns), destination);
+        ArrayPool<float>.Shared.Return(decoded);
     }
 }
 

@@ -1,38 +1,48 @@
+using System.Globalization;
+using System.Text;
+
 namespace Llama2;
 
 /// <summary>Everything that a caller can set about generating a text; <see langword="null"/> means not set.</summary>
 /// <remarks>
 /// What is not set comes from <see cref="LlamaModelOptions.Generation"/>, then from the model's <c>generation_config.json</c>, then from the
-/// default documented here. Validate with <see cref="Validate"/>; the engine does so before any work.
+/// default documented here. Validate with <see cref="Validate"/>; the engine does so before any work. A copy made by <c>with</c> shares the lists
+/// of the original; the engine copies them when a request begins, so later changes touch no running request. Not thread-safe.
+/// <para>
+/// The settings act on the logits in the order of transformers' <c>GenerationMixin._get_logits_processor</c>: <see cref="LogitBias"/>,
+/// <see cref="RepetitionPenalty"/>, <see cref="PresencePenalty"/> and <see cref="FrequencyPenalty"/>, <see cref="NoRepeatNgramSize"/>,
+/// <see cref="BadWords"/>, <see cref="MinNewTokens"/>; and where tokens are drawn at random, then <see cref="Temperature"/>, <see cref="TopK"/>,
+/// <see cref="TopP"/>, <see cref="MinP"/>, <see cref="TypicalP"/>, each on what the one before it left.
+/// </para>
 /// </remarks>
 public sealed record GenerationOptions
 {
     /// <summary>Gets or sets whether tokens are drawn at random; otherwise the likeliest is taken.</summary>
-    /// <value>The default is <see langword="true"/>.</value>
+    /// <value>The default is <see langword="true"/>. A <see cref="Temperature"/> of 0 makes it <see langword="false"/>.</value>
     public bool? DoSample { get; set; }
 
     /// <summary>Gets or sets the divisor of the logits; lower is more predictable.</summary>
-    /// <value>At least 0; 0 takes the likeliest token. The default is 0.6.</value>
+    /// <value>Finite, at least 0; 0 takes the likeliest token. The default is 0.6.</value>
     public float? Temperature { get; set; }
 
     /// <summary>Gets or sets how many of the likeliest tokens are kept.</summary>
-    /// <value>At least 0; 0 keeps all. The default is 0.</value>
+    /// <value>At least 0; 0 keeps all. Of equally likely tokens the lower ids are kept. The default is 0.</value>
     public int? TopK { get; set; }
 
-    /// <summary>Gets or sets the share of probability mass that is kept.</summary>
+    /// <summary>Gets or sets the share of probability mass that is kept: the fewest likeliest tokens that reach it.</summary>
     /// <value>Above 0, at most 1. The default is 0.9.</value>
     public float? TopP { get; set; }
 
     /// <summary>Gets or sets the least probability of a token, as a share of the likeliest token's.</summary>
-    /// <value>From 0 to 1. The default is 0.</value>
+    /// <value>From 0 to 1; 0 keeps all. The default is 0.</value>
     public float? MinP { get; set; }
 
     /// <summary>Gets or sets the mass of locally typical tokens that is kept (Meister et al. 2022).</summary>
-    /// <value>Above 0, at most 1. The default is 1.</value>
+    /// <value>Above 0, at most 1; 1 keeps all. The default is 1.</value>
     public float? TypicalP { get; set; }
 
-    /// <summary>Gets or sets the factor against tokens that have occurred (Keskar et al. 2019).</summary>
-    /// <value>Above 0; 1 does nothing. The default is 1.</value>
+    /// <summary>Gets or sets the factor against tokens that have occurred (Keskar et al. 2019): positive logits are divided by it, negative ones multiplied.</summary>
+    /// <value>Finite, above 0; 1 does nothing, less than 1 favours repetition. The default is 1.</value>
     public float? RepetitionPenalty { get; set; }
 
     /// <summary>Gets or sets how many of the last tokens, prompt included, the repetition penalty looks at.</summary>
@@ -47,14 +57,19 @@ public sealed record GenerationOptions
     /// <value>From −2 to 2. The default is 0.</value>
     public float? FrequencyPenalty { get; set; }
 
-    /// <summary>Gets or sets the length of token runs that may not occur twice.</summary>
+    /// <summary>Gets or sets the length of token runs that may not occur twice, prompt included.</summary>
     /// <value>At least 0; 0 allows all. The default is 0.</value>
     public int? NoRepeatNgramSize { get; set; }
 
-    /// <summary>Gets or sets what is added to the logits of tokens, by id; −∞ forbids one.</summary>
+    /// <summary>Gets or sets what is added to the logits of tokens, by id.</summary>
+    /// <value>Ids from 0 to below the vocabulary's size; finite values, or −∞, which forbids a token. The default is none.</value>
     public IReadOnlyDictionary<int, float>? LogitBias { get; set; }
 
-    /// <summary>Gets or sets words that may not be generated.</summary>
+    /// <summary>Gets or sets words that may not be generated, at the beginning of a word or inside one.</summary>
+    /// <value>
+    /// Texts of at least one character, without lone surrogates. The default is none. As in transformers, the token that would complete a word's
+    /// usual encoding is forbidden; a spelling in unusual pieces is another sequence of tokens and gets through.
+    /// </value>
     public IReadOnlyList<string>? BadWords { get; set; }
 
     /// <summary>Gets or sets the seed of the random draws; the same seed and settings give the same text.</summary>
@@ -62,7 +77,7 @@ public sealed record GenerationOptions
     public long? Seed { get; set; }
 
     /// <summary>Gets or sets the most tokens to generate.</summary>
-    /// <value>At least 1. The default is the rest of the context.</value>
+    /// <value>At least 1, and at least <see cref="MinNewTokens"/>. The default is the rest of the context.</value>
     public int? MaxNewTokens { get; set; }
 
     /// <summary>Gets or sets how many tokens are generated before the end of text may come.</summary>
@@ -70,12 +85,15 @@ public sealed record GenerationOptions
     public int? MinNewTokens { get; set; }
 
     /// <summary>Gets or sets the longest time to generate, from the moment that the request starts; then it ends with <see cref="GenerationFinishReason.Length"/>.</summary>
+    /// <value>Above zero. The default is no limit.</value>
     public TimeSpan? MaxTime { get; set; }
 
     /// <summary>Gets or sets texts that end the generation; they are matched across token borders and never part of the answer.</summary>
+    /// <value>Texts of at least one character, without lone surrogates. The one that is complete first ends the generation. The default is none.</value>
     public IReadOnlyList<string>? StopSequences { get; set; }
 
     /// <summary>Gets or sets ids that end the generation besides the model's own end of text.</summary>
+    /// <value>Ids from 0 to below the vocabulary's size. The default is none.</value>
     public IReadOnlyList<int>? StopTokenIds { get; set; }
 
     /// <summary>Gets or sets whether the end of text is passed over: it neither stops nor adds text.</summary>
@@ -98,13 +116,140 @@ public sealed record GenerationOptions
     /// <value>The default is <see cref="ContextOverflow.Throw"/>.</value>
     public ContextOverflow? ContextOverflow { get; set; }
 
+    /// <summary>Gets the defaults documented here; what has none stays <see langword="null"/>. A new object each time.</summary>
+    internal static GenerationOptions Defaults => new()
+    {
+        DoSample = true,
+        Temperature = 0.6f,
+        TopK = 0,
+        TopP = 0.9f,
+        MinP = 0,
+        TypicalP = 1,
+        RepetitionPenalty = 1,
+        RepetitionWindow = 0,
+        PresencePenalty = 0,
+        FrequencyPenalty = 0,
+        NoRepeatNgramSize = 0,
+        MinNewTokens = 0,
+        IgnoreEos = false,
+        ReturnFullText = false,
+        PromptLogProbabilities = false,
+        ContextOverflow = Llama2.ContextOverflow.Throw,
+    };
+
     /// <summary>Checks every value against its range.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, its value and the range.</exception>
-    public void Validate() => throw new NotImplementedException();
+    public void Validate()
+    {
+        // Patterns are false for NaN, and "≤ MaxValue" is false for ∞.
+        Require(Temperature is null or (>= 0 and <= float.MaxValue), "temperature", Temperature, "a finite number of at least 0");
+        Require(TopK is null or >= 0, "top_k", TopK, "at least 0");
+        Require(TopP is null or (> 0 and <= 1), "top_p", TopP, "above 0 and at most 1");
+        Require(MinP is null or (>= 0 and <= 1), "min_p", MinP, "from 0 to 1");
+        Require(TypicalP is null or (> 0 and <= 1), "typical_p", TypicalP, "above 0 and at most 1");
+        Require(RepetitionPenalty is null or (> 0 and <= float.MaxValue), "repetition_penalty", RepetitionPenalty, "a finite number above 0");
+        Require(RepetitionWindow is null or >= 0, "repetition_window", RepetitionWindow, "at least 0");
+        Require(PresencePenalty is null or (>= -2 and <= 2), "presence_penalty", PresencePenalty, "from -2 to 2");
+        Require(FrequencyPenalty is null or (>= -2 and <= 2), "frequency_penalty", FrequencyPenalty, "from -2 to 2");
+        Require(NoRepeatNgramSize is null or >= 0, "no_repeat_ngram_size", NoRepeatNgramSize, "at least 0");
+        Require(MaxNewTokens is null or >= 1, "max_new_tokens", MaxNewTokens, "at least 1");
+        Require(MinNewTokens is null or >= 0, "min_new_tokens", MinNewTokens, "at least 0");
+        Require(!(MinNewTokens > MaxNewTokens), "min_new_tokens", MinNewTokens, $"at most max_new_tokens, {MaxNewTokens}");
+        Require(MaxTime is null || MaxTime > TimeSpan.Zero, "max_time", MaxTime, "above zero");
+        Require(LogProbabilities is null or (>= 0 and <= 20), "logprobs", LogProbabilities, "from 0 to 20");
+        Require(ContextOverflow is null || Enum.IsDefined(ContextOverflow.Value), "context_overflow", ContextOverflow, "Throw, DropOldestTurns or TruncateLeft");
+        RequireTexts(BadWords, "bad_words");
+        RequireTexts(StopSequences, "stop_sequences");
+        foreach ((int id, float bias) in LogitBias ?? new Dictionary<int, float>())
+        {
+            Require(id >= 0, "an id of logit_bias", id, "at least 0");
+            Require(bias < float.PositiveInfinity, $"logit_bias[{id}]", bias, "a finite number, or -Infinity to forbid the token");
+        }
 
-    /// <summary>Fills what is not set here from <paramref name="fallback"/>.</summary>
+        foreach (int id in StopTokenIds ?? [])
+        {
+            Require(id >= 0, "an id of stop_token_ids", id, "at least 0");
+        }
+    }
+
+    /// <summary>Fills what is not set here from <paramref name="fallback"/>; both stay as they are.</summary>
     /// <param name="fallback">The settings to fall back on.</param>
-    public GenerationOptions Or(GenerationOptions fallback) => throw new NotImplementedException();
+    /// <returns>New settings, which share the lists that they took over.</returns>
+    public GenerationOptions Or(GenerationOptions fallback)
+    {
+        ArgumentNullException.ThrowIfNull(fallback);
+        return new()
+        {
+            DoSample = DoSample ?? fallback.DoSample,
+            Temperature = Temperature ?? fallback.Temperature,
+            TopK = TopK ?? fallback.TopK,
+            TopP = TopP ?? fallback.TopP,
+            MinP = MinP ?? fallback.MinP,
+            TypicalP = TypicalP ?? fallback.TypicalP,
+            RepetitionPenalty = RepetitionPenalty ?? fallback.RepetitionPenalty,
+            RepetitionWindow = RepetitionWindow ?? fallback.RepetitionWindow,
+            PresencePenalty = PresencePenalty ?? fallback.PresencePenalty,
+            FrequencyPenalty = FrequencyPenalty ?? fallback.FrequencyPenalty,
+            NoRepeatNgramSize = NoRepeatNgramSize ?? fallback.NoRepeatNgramSize,
+            LogitBias = LogitBias ?? fallback.LogitBias,
+            BadWords = BadWords ?? fallback.BadWords,
+            Seed = Seed ?? fallback.Seed,
+            MaxNewTokens = MaxNewTokens ?? fallback.MaxNewTokens,
+            MinNewTokens = MinNewTokens ?? fallback.MinNewTokens,
+            MaxTime = MaxTime ?? fallback.MaxTime,
+            StopSequences = StopSequences ?? fallback.StopSequences,
+            StopTokenIds = StopTokenIds ?? fallback.StopTokenIds,
+            IgnoreEos = IgnoreEos ?? fallback.IgnoreEos,
+            ReturnFullText = ReturnFullText ?? fallback.ReturnFullText,
+            LogProbabilities = LogProbabilities ?? fallback.LogProbabilities,
+            PromptLogProbabilities = PromptLogProbabilities ?? fallback.PromptLogProbabilities,
+            ContextOverflow = ContextOverflow ?? fallback.ContextOverflow,
+        };
+    }
+
+    /// <summary>Copies the settings with lists of their own, which no caller can change any more. Validate the copy, not the original.</summary>
+    internal GenerationOptions Snapshot() => this with
+    {
+        LogitBias = LogitBias is null ? null : new Dictionary<int, float>(LogitBias),
+        BadWords = BadWords is null ? null : [.. BadWords],
+        StopSequences = StopSequences is null ? null : [.. StopSequences],
+        StopTokenIds = StopTokenIds is null ? null : [.. StopTokenIds],
+    };
+
+    /// <summary>The settings in force: the defaults filled in, and no sampling where the temperature is 0. Seed and token limit are the engine's to fill.</summary>
+    internal GenerationOptions Effective()
+    {
+        GenerationOptions effective = Or(Defaults);
+        effective.DoSample = effective.DoSample == true && effective.Temperature != 0;
+        return effective;
+    }
+
+    private static void RequireTexts(IReadOnlyList<string>? texts, string name)
+    {
+        for (int i = 0; i < (texts?.Count ?? 0); i++)
+        {
+            string? fault = texts![i] is null ? "null" : texts[i].Length == 0 ? "empty" : HasLoneSurrogate(texts[i]) ? "not well-formed" : null;
+            Require(fault is null, $"{name}[{i}]", fault, "text of at least one character, without lone surrogates");
+        }
+    }
+
+    private static bool HasLoneSurrogate(ReadOnlySpan<char> text)
+    {
+        while (Rune.DecodeFromUtf16(text, out _, out int length) == System.Buffers.OperationStatus.Done)
+        {
+            text = text[length..];
+        }
+
+        return !text.IsEmpty;
+    }
+
+    private static void Require(bool holds, string name, object? value, string range)
+    {
+        if (!holds)
+        {
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be {range}."));
+        }
+    }
 }
 
 /// <summary>What happens when a prompt does not fit the context.</summary>

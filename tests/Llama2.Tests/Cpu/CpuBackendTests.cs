@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Llama2.Testing;
 
 namespace Llama2.Tests;
@@ -19,6 +20,18 @@ public class CpuBackendTests : LlamaBackendContract
         using var other = CpuBackend.Load(checkpoint, new LlamaModelOptions { Threads = threads });
         Assert.Equal(two.Logits(tokens), other.Logits(tokens));
         Assert.Equal(threads, other.Info.Threads);
+    }
+
+    [Theory]
+    [InlineData(null, "ABE08AE863568E8B")]
+    [InlineData(WeightFormat.Q8_0, "9F8C594653411EC1")]
+    public void Forward_AnyInstructionSet_SameBits(WeightFormat? format, string expected)
+    {
+        int[] tokens = [1, 9, 300, 44, 260, 260, 7];
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = format });
+        byte[] bits = [.. backend.Logits(tokens).SelectMany(row => row).SelectMany(BitConverter.GetBytes)];
+        Assert.Equal(expected, Convert.ToHexString(SHA256.HashData(bits))[..16]);      // recorded with AVX-512, then run with every set
     }
 
     [Theory]

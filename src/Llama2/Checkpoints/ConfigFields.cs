@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Llama2;
 
 /// <summary>The fields of a JSON object in an untrusted file; a field that is absent or <c>null</c> reads as <see langword="null"/>.</summary>
-internal readonly struct JsonFields(string file, JsonElement element, string prefix = "")
+internal readonly struct ConfigFields(string file, JsonElement element, string prefix = "")
 {
     private const int MaxIds = 1024;
 
@@ -13,7 +13,7 @@ internal readonly struct JsonFields(string file, JsonElement element, string pre
     /// <param name="path">The file.</param>
     /// <param name="maxBytes">The most bytes that the file may have.</param>
     /// <param name="read">Takes what is needed; the fields are gone afterwards.</param>
-    public static T ReadFile<T>(string path, int maxBytes, Func<JsonFields, T> read)
+    public static T ReadFile<T>(string path, int maxBytes, Func<ConfigFields, T> read)
     {
         ReadOnlyMemory<byte> bytes = ReadBytes(path, maxBytes);
         if (bytes.Span.StartsWith("\uFEFF"u8))
@@ -25,7 +25,7 @@ internal readonly struct JsonFields(string file, JsonElement element, string pre
         {
             using JsonDocument document = JsonDocument.Parse(bytes);
             return document.RootElement.ValueKind == JsonValueKind.Object
-                ? read(new JsonFields(path, document.RootElement))
+                ? read(new ConfigFields(path, document.RootElement))
                 : throw new CheckpointException(path, "root", Name(document.RootElement.ValueKind), "a JSON object");
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)    // the second: text that is not Unicode
@@ -71,7 +71,7 @@ internal readonly struct JsonFields(string file, JsonElement element, string pre
         return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Error(name, Text(value), "a text");
     }
 
-    public JsonFields? Object(string name)
+    public ConfigFields? Object(string name)
     {
         if (!TryGet(name, out JsonElement value))
         {
@@ -79,7 +79,7 @@ internal readonly struct JsonFields(string file, JsonElement element, string pre
         }
 
         return value.ValueKind == JsonValueKind.Object
-            ? new JsonFields(file, value, $"{prefix}{name}.")
+            ? new ConfigFields(file, value, $"{prefix}{name}.")
             : throw Error(name, Text(value), "an object");
     }
 

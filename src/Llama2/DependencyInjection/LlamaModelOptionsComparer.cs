@@ -1,0 +1,32 @@
+namespace Llama2;
+
+/// <summary>Whether two sets of options would load the same model: by value, lists by their items, a template by reference.</summary>
+internal static class LlamaModelOptionsComparer
+{
+    public static bool AreEqual(LlamaModelOptions x, LlamaModelOptions y) =>
+        x.ModelId == y.ModelId
+        && x.WeightFormat == y.WeightFormat
+        && x.ContextLength == y.ContextLength
+        && x.Threads == y.Threads
+        && x.PrefixCacheBytes == y.PrefixCacheBytes
+        && x.MaxConcurrentSequences == y.MaxConcurrentSequences
+        && x.MaxQueuedRequests == y.MaxQueuedRequests
+        && x.BatchTokens == y.BatchTokens
+        && x.SettingsValidation == y.SettingsValidation
+        && ReferenceEquals(x.ChatTemplate, y.ChatTemplate)
+        && x.EnableSensitiveData == y.EnableSensitiveData
+        && x.CheckMemory == y.CheckMemory
+        && AreEqual(x.Generation, y.Generation);
+
+    private static bool AreEqual(GenerationOptions x, GenerationOptions y) =>
+        WithoutCollections(x) == WithoutCollections(y)
+        && AreEqual(x.BadWords, y.BadWords)
+        && AreEqual(x.StopSequences, y.StopSequences)
+        && AreEqual(x.StopTokenIds, y.StopTokenIds)
+        && AreEqual(x.LogitBias?.OrderBy(pair => pair.Key), y.LogitBias?.OrderBy(pair => pair.Key));
+
+    private static GenerationOptions WithoutCollections(GenerationOptions options) =>
+        options with { BadWords = null, StopSequences = null, StopTokenIds = null, LogitBias = null };
+
+    private static bool AreEqual<T>(IEnumerable<T>? x, IEnumerable<T>? y) => x is null || y is null ? ReferenceEquals(x, y) : x.SequenceEqual(y);
+}

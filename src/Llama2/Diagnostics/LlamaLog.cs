@@ -1,0 +1,49 @@
+using Microsoft.Extensions.Logging;
+
+namespace Llama2;
+
+/// <summary>Every log message of the library.</summary>
+internal static partial class LlamaLog
+{
+    [LoggerMessage(1, LogLevel.Debug, "Loading the model at {Path}.")]
+    public static partial void ModelLoading(this ILogger logger, string path);
+
+    [LoggerMessage(2, LogLevel.Information,
+        "Loaded {Model} from {Path} ({Layout}) in {Milliseconds} ms: {Formats}, {Bytes} bytes of weights, on {Device} with {Kernels} and {Threads} threads.")]
+    public static partial void ModelLoaded(
+        this ILogger logger, string model, string path, string layout, string formats, long bytes, string device, string kernels, int threads, long milliseconds);
+
+    [LoggerMessage(3, LogLevel.Error, "The model at {Path} could not be loaded.")]
+    public static partial void ModelLoadFailed(this ILogger logger, Exception exception, string path);
+
+    [LoggerMessage(4, LogLevel.Warning, "{Warning}")]
+    public static partial void ModelWarning(this ILogger logger, string warning);
+
+    [LoggerMessage(5, LogLevel.Information, "{Model} is warm after {Milliseconds} ms.")]
+    public static partial void WarmedUp(this ILogger logger, string model, long milliseconds);
+
+    [LoggerMessage(6, LogLevel.Error, "The model at {Path} could not be warmed up; the next request tries again.")]
+    public static partial void WarmUpFailed(this ILogger logger, Exception exception, string path);
+
+    [LoggerMessage(10, LogLevel.Debug,
+        "A request to {Model} ended ({FinishReason}): {PromptTokens} prompt tokens, {CachedTokens} of them cached, {CompletionTokens} generated; " +
+        "waited {Queue}, first token after {FirstToken}, decoded for {Decode}.")]
+    public static partial void RequestFinished(
+        this ILogger logger, string model, GenerationFinishReason finishReason, int promptTokens, int cachedTokens, int completionTokens,
+        TimeSpan queue, TimeSpan firstToken, TimeSpan decode);
+
+    [LoggerMessage(11, LogLevel.Error, "A request to {Model} failed.")]
+    public static partial void RequestFailed(this ILogger logger, Exception exception, string model);
+
+    [LoggerMessage(12, LogLevel.Trace, "{Model} answered: {Text}")]
+    public static partial void AnswerText(this ILogger logger, string model, string text);
+
+    [LoggerMessage(13, LogLevel.Warning, "A prompt to {Model} did not fit the context: {Tokens} tokens were dropped from it.")]
+    public static partial void PromptCut(this ILogger logger, string model, int tokens);
+
+    [LoggerMessage(14, LogLevel.Trace, "{Model} gave up the cache of an ended sequence: {Tokens} tokens, {Bytes} bytes.")]
+    public static partial void CacheEvicted(this ILogger logger, string model, int tokens, long bytes);
+
+    [LoggerMessage(15, LogLevel.Warning, "Nobody knows the setting '{Setting}'; it does nothing.")]
+    public static partial void UnknownSetting(this ILogger logger, string setting);
+}
