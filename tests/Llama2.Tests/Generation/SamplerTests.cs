@@ -180,7 +180,7 @@ public class SamplerTests
     public void Filter_LargeVocabulary_FollowsTheFormulas(int vocabulary, float spread)
     {
         float[] logits = Row(vocabulary, 9, spread);
-        foreach ((int topK, float topP, float minP, float typicalP) in new[] { (0, 1f, 0f, 1f), (0, 0.9f, 0f, 1f), (500, 1, 0, 1), (0, 1, 0.05f, 1), (900, 0.8f, 0.01f, 1) })
+        foreach ((int topK, float topP, float minP, float typicalP) in new[] { (0, 1f, 0f, 1f), (0, 0.9f, 0f, 1f), (1, 1, 0, 1), (40, 1, 0, 1), (500, 1, 0, 1), (0, 1, 0.05f, 1), (900, 0.8f, 0.01f, 1) })
         {
             var options = new GenerationOptions { Temperature = 0.7f, TopK = topK, TopP = topP, MinP = minP, TypicalP = typicalP };
             TokenCandidates candidates = new TokenDraw(options.Or(GenerationOptions.Defaults), 0).Filter(logits, logits.Max());
