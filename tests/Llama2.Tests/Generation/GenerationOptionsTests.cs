@@ -42,8 +42,8 @@ public class GenerationOptionsTests
         { new() { StopSequences = ["a\uD83D"] }, "stop_sequences[0] is not well-formed; it must be text of at least one character, without lone surrogates." },
         { new() { StopSequences = ["\uDE00"] }, "stop_sequences[0] is not well-formed; it must be text of at least one character, without lone surrogates." },
         { new() { LogitBias = new Dictionary<int, float> { [-1] = 1 } }, "an id of logit_bias is -1; it must be at least 0." },
-        { new() { LogitBias = new Dictionary<int, float> { [3] = float.NaN } }, "logit_bias[3] is NaN; it must be a finite number, or -Infinity to forbid the token." },
-        { new() { LogitBias = new Dictionary<int, float> { [3] = float.PositiveInfinity } }, "logit_bias[3] is Infinity; it must be a finite number, or -Infinity to forbid the token." },
+        { Biased(float.NaN), "logit_bias[3] is NaN; it must be a finite number, or -Infinity to forbid the token." },
+        { Biased(float.PositiveInfinity), "logit_bias[3] is Infinity; it must be a finite number, or -Infinity to forbid the token." },
         { new() { StopTokenIds = [2, -2] }, "an id of stop_token_ids is -2; it must be at least 0." },
     };
 
@@ -193,6 +193,8 @@ public class GenerationOptionsTests
         Assert.Equal(0.9f, effective.TopP);
         Assert.Equal(doSample, options.DoSample);
     }
+
+    private static GenerationOptions Biased(float bias) => new() { LogitBias = new Dictionary<int, float> { [3] = bias } };
 
     private static object Value(PropertyInfo property, int variant)
     {
