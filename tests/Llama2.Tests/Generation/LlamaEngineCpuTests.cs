@@ -82,7 +82,8 @@ public class LlamaEngineCpuTests
     public async Task GenerateAsync_Stories260K_TellsTheDocumentedStory()
     {
         using LlamaModel model = LlamaModel.Load(TestData.Path("models/stories260K"));
-        GenerationResult result = await RunAsync(model.Engine, [1], new() { DoSample = false, StopTokenIds = [1], MaxNewTokens = 256 });     // run.c with its 256 steps
+        GenerationOptions options = new() { DoSample = false, StopTokenIds = [1], MaxNewTokens = 256 };      // the 256 steps of run.c
+        GenerationResult result = await RunAsync(model.Engine, [1], options);
         Assert.Equal(await File.ReadAllTextAsync(TestData.Path("models/stories260K_doc_greedy.txt")), result.Text + "\n");
     }
 
