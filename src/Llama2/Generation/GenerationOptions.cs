@@ -18,7 +18,10 @@ namespace Llama2;
 public sealed record GenerationOptions
 {
     /// <summary>Gets or sets whether tokens are drawn at random; otherwise the likeliest is taken.</summary>
-    /// <value>The default is <see langword="true"/>. A <see cref="Temperature"/> of 0 makes it <see langword="false"/>.</value>
+    /// <value>
+    /// The default is <see langword="true"/>. A <see cref="Temperature"/> of 0 makes it <see langword="false"/>. Whoever sets a temperature above
+    /// 0, top_k, top_p, min_p or typical_p, but not this, gets random draws also where the settings fallen back on say otherwise.
+    /// </value>
     public bool? DoSample { get; set; }
 
     /// <summary>Gets or sets the divisor of the logits; lower is more predictable.</summary>
@@ -176,6 +179,9 @@ public sealed record GenerationOptions
         }
     }
 
+    /// <summary>Whoever sets how to draw wants to draw, also on a model whose own settings do not.</summary>
+    private bool SaysHowToDraw => Temperature > 0 || TopK is not null || TopP is not null || MinP is not null || TypicalP is not null;
+
     /// <summary>Fills what is not set here from <paramref name="fallback"/>; both stay as they are.</summary>
     /// <param name="fallback">The settings to fall back on.</param>
     /// <returns>New settings, which share the lists that they took over.</returns>
@@ -184,7 +190,7 @@ public sealed record GenerationOptions
         ArgumentNullException.ThrowIfNull(fallback);
         return new()
         {
-            DoSample = DoSample ?? fallback.DoSample,
+            DoSample = DoSample ?? (SaysHowToDraw ? true : fallback.DoSample),
             Temperature = Temperature ?? fallback.Temperature,
             TopK = TopK ?? fallback.TopK,
             TopP = TopP ?? fallback.TopP,

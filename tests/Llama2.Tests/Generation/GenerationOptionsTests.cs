@@ -140,6 +140,17 @@ public class GenerationOptionsTests
     }
 
     [Fact]
+    public void Or_HowToDrawIsSet_DrawsUnlessSaidOtherwise()
+    {
+        var greedy = new GenerationOptions { DoSample = false };
+        Assert.True(new GenerationOptions { Temperature = 0.7f }.Or(greedy).DoSample);
+        Assert.True(new GenerationOptions { TopK = 40 }.Or(greedy).DoSample);
+        Assert.False(new GenerationOptions { Temperature = 0 }.Or(greedy).DoSample);
+        Assert.False(new GenerationOptions { Seed = 1 }.Or(greedy).DoSample);
+        Assert.False(new GenerationOptions { Temperature = 0.7f, DoSample = false }.Or(greedy with { DoSample = true }).DoSample);
+    }
+
+    [Fact]
     public void Or_EveryProperty_KeepsWhatIsSetAndTakesWhatIsNot()
     {
         foreach (PropertyInfo property in _properties)
