@@ -84,7 +84,8 @@ public class LlamaEngineCpuTests
         return LlamaModel.Load(TinyModels.Create(), options);
     }
 
-    private static int[] PromptOf(LlamaModel model, int i) => [1, .. model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("tell me a story ", 1 + i % 3)) + (char)('a' + i % 26))];
+    private static int[] PromptOf(LlamaModel model, int i) =>
+        [1, .. model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("tell me a story ", 1 + i % 3)) + (char)('a' + i % 26))];
 
     private static GenerationOptions OptionsOf(int i) => i % 4 == 0
         ? Greedy(16)
