@@ -50,6 +50,9 @@ public sealed class LlamaEngine : IDisposable
         }
     }
 
+    /// <summary>The settings of a request that names none.</summary>
+    internal GenerationOptions Defaults => _defaults;
+
     internal PrefixCache Pool => _pool;
 
     internal EngineLoop Loop => _loop;
