@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -52,7 +53,7 @@ internal sealed class LlamaChatClient : IChatClient
     public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        GenerationOptions effective = _mapper.Map(options, this).Or(_model.Engine.Defaults);
+        GenerationOptions effective = Effective(_mapper.Map(options, this));
         ChatPlan plan = _planner.Plan([.. messages], options?.Instructions, effective);
         (ChatPrompt prompt, int cut) = _planner.Cut(plan.Prompt, effective);
         int cached = _model.Engine.CountCachedTokens(prompt.TokenIds);
@@ -78,15 +79,43 @@ internal sealed class LlamaChatClient : IChatClient
         }
     }
 
+    private GenerationOptions Effective(GenerationOptions requested) => requested.Or(_model.Engine.Defaults).Effective();
+
+    /// <summary>A request in its span. Between two updates the caller's own span is the current one.</summary>
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ChatMessage[] conversation = [.. messages];
         GenerationOptions requested = _mapper.Map(options, this);
-        GenerationOptions effective = requested.Or(_model.Engine.Defaults);
-        string? instructions = options?.Instructions;
+        using ChatTelemetry? telemetry = ChatTelemetry.Start(_model.ModelId, requested, conversation, _model.Options.EnableSensitiveData);
+        IAsyncEnumerator<ChatResponseUpdate> updates =
+            RunAsync(conversation, options?.Instructions, requested, telemetry, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        await using ConfiguredAsyncDisposable _ = updates.ConfigureAwait(false);
+        while (await NextAsync().ConfigureAwait(false))
+        {
+            yield return updates.Current;
+        }
 
+        async ValueTask<bool> NextAsync()
+        {
+            try
+            {
+                Activity.Current = telemetry?.Activity ?? Activity.Current;
+                return await updates.MoveNextAsync().ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                telemetry?.Fail(error);
+                throw;
+            }
+        }
+    }
+
+    private async IAsyncEnumerable<ChatResponseUpdate> RunAsync(
+        ChatMessage[] conversation, string? instructions, GenerationOptions requested, ChatTelemetry? telemetry, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         // Long conversations take a while to encode, and the caller's thread may be one that draws a window.
+        GenerationOptions effective = Effective(requested);
         ChatPlan plan = await Task.Run(() => _planner.Plan(conversation, instructions, effective), cancellationToken).ConfigureAwait(false);
         if (plan.DroppedMessages.Count > 0)
         {
@@ -95,8 +124,15 @@ internal sealed class LlamaChatClient : IChatClient
 
         var answer = new ChatUpdateBuilder(_model.ModelId, _timeProvider.GetUtcNow(), plan, effective.ReturnFullText is true);
         IAsyncEnumerable<GenerationUpdate> generation = _model.Engine.GenerateAsync(plan.Prompt.TokenIds, requested with { ReturnFullText = false }, cancellationToken);
+        generation = ChatTelemetry.Watch(
+            generation, _model.ModelId, requested, conversation, _model.Options.EnableSensitiveData, answer.ResponseId, cancellationToken);
         await foreach (GenerationUpdate generated in generation.ConfigureAwait(false))
         {
+            if (generated.Result is { } result)
+            {
+                telemetry?.Complete(result, answer.ResponseId);
+            }
+
             if (answer.Next(generated) is { } update)
             {
                 yield return update;

@@ -14,7 +14,7 @@ internal static class SettingValue
         JsonValueKind.String => json.GetString(),
         JsonValueKind.True => true,
         JsonValueKind.False => false,
-        JsonValueKind.Number => json.TryGetInt64(out long integer) ? integer : json.GetDouble(),
+        JsonValueKind.Number => json.TryGetInt64(out long integer) ? (object)integer : json.GetDouble(),
         JsonValueKind.Array => json.EnumerateArray().Select(item => Unwrap(item)).ToArray(),
         JsonValueKind.Object => Members(json),
         _ => null,
@@ -54,7 +54,7 @@ internal static class SettingValue
         var bias = new Dictionary<int, float>();
         return value switch
         {
-            IDictionary map => map.Cast<DictionaryEntry>().All(entry => Add(entry.Key, entry.Value)) ? bias : null,
+            IDictionary map => map.Keys.Cast<object>().All(key => Add(key, map[key])) ? bias : null,
             IEnumerable<KeyValuePair<int, float>> pairs => pairs.All(pair => Add(pair.Key, pair.Value)) ? bias : null,
             IEnumerable<KeyValuePair<string, object?>> pairs => pairs.All(pair => Add(pair.Key, pair.Value)) ? bias : null,
             _ => null,
