@@ -22,7 +22,7 @@ internal sealed record ModelSummary(
     /// <summary>What people read, line by line.</summary>
     public IReadOnlyList<(string Name, string Value)> Lines()
     {
-        string heads = Config.KeyValueHeadCount == Config.HeadCount ? "" : $" over {Config.KeyValueHeadCount} key-value heads";
+        string heads = Config.KeyValueHeadCount == Config.HeadCount ? "" : $", {Config.KeyValueHeadCount} for keys and values";
         return
         [
             ("path", Path),
@@ -30,7 +30,7 @@ internal sealed record ModelSummary(
             ("architecture", "Llama"),
             ("parameters", Config.ParameterCount.ToString("N0", CultureInfo.InvariantCulture)),
             ("shape", $"{Config.LayerCount} layers, width {Config.HiddenSize}, feed-forward {Config.IntermediateSize}"),
-            ("attention", $"{Config.HeadCount} heads of {Config.HeadSize}{heads}"),
+            ("heads", $"{Config.HeadCount} of {Config.HeadSize}{heads}"),
             ("context", $"{Config.ContextLength} tokens"),
             ("rope", $"theta {Text(Config.RopeTheta)}{(Config.RopeScaling is { } scaling ? $", {Name(scaling.Kind)} scaling by {Text(scaling.Factor)}" : "")}"),
             ("vocabulary", $"{Config.VocabularySize} tokens, {(TokenizerSize is null ? "no tokenizer" : $"tokenizer with {TokenizerSize}")}"),
