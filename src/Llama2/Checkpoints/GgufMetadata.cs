@@ -25,6 +25,9 @@ internal sealed class GgufMetadata
         }
     }
 
+    /// <summary>The path of the file, for messages.</summary>
+    public string File => _file.Path;
+
     public bool Contains(string key) => _values.ContainsKey(key);
 
     /// <summary>An integer of any width from 0 to the most of an <see cref="int"/>; null where the key is missing.</summary>
