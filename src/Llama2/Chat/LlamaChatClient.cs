@@ -38,7 +38,7 @@ internal sealed class LlamaChatClient : IChatClient
 
         ChatResponse response = updates.ToChatResponse();
         response.RawRepresentation = ((GenerationUpdate)updates[^1].RawRepresentation!).Result;
-        response.Messages[^1].AdditionalProperties = response.AdditionalProperties?.Clone();      // where Semantic Kernel looks for metadata
+        response.AdditionalProperties = response.Messages[^1].AdditionalProperties?.Clone();      // some callers look here, Semantic Kernel in the message
         return response;
     }
 

@@ -157,7 +157,7 @@ public class ChatOptionsMapperTests
         Assert.Equal(new GenerationOptions { TopK = 3, TopP = 0.5f }, raw);
         Assert.Same(caller, asked);
         Assert.Equal(new GenerationOptions(), Map(new() { RawRepresentationFactory = _ => null }));
-        Assert.Contains("System.Uri", Assert.Throws<ArgumentException>(() => Map(new() { RawRepresentationFactory = _ => new Uri("a:b") })).Message, StringComparison.Ordinal);
+        Assert.Contains("System.Uri", Assert.Throws<ArgumentException>(() => Map(new() { RawRepresentationFactory = _ => new Uri("http://localhost") })).Message, StringComparison.Ordinal);
     }
 
     public static TheoryData<string, ChatOptions> Unsupported => new()

@@ -75,7 +75,8 @@ public class ChatUpdateBuilderTests
         Assert.Same(first, updates[0].AdditionalProperties!["logprobs"]);
         Assert.Same(all, updates[1].AdditionalProperties!["logprobs"]);
         Assert.Same(all, updates[1].AdditionalProperties!["prompt_logprobs"]);
-        Assert.Same(all, updates.ToChatResponse().AdditionalProperties!["logprobs"]);
+        ChatResponse response = updates.ToChatResponse();
+        Assert.Same(all, Assert.Single(response.Messages).AdditionalProperties!["logprobs"]);
     }
 
     [Fact]
