@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama2;
 
@@ -95,9 +97,12 @@ public sealed class LlamaModel : IDisposable
         Checkpoint checkpoint, LlamaModelOptions? options = null, IProgress<LoadProgress>? progress = null, ILoggerFactory? loggerFactory = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        long start = Stopwatch.GetTimestamp();
+        ILogger logger = loggerFactory?.CreateLogger<LlamaModel>() ?? (ILogger)NullLogger.Instance;
         LlamaBackend? backend = null;
         try
         {
+            logger.ModelLoading(checkpoint.Path);
             options ??= new LlamaModelOptions();
             options.Validate();
             options = options.Snapshot();
@@ -109,7 +114,12 @@ public sealed class LlamaModel : IDisposable
 
             LlamaTokenizer? tokenizer = checkpoint.LoadTokenizer();
             backend = CpuBackend.Load(checkpoint, options, progress, cancellationToken);
-            return new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
+            var model = new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
+            BackendInfo info = model.Info;
+            logger.ModelLoaded(
+                model.ModelId, checkpoint.Path, checkpoint.Layout, info.WeightFormats, info.WeightBytes, info.Device, info.Kernels, info.Threads,
+                (long)Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            return model;
         }
         catch
         {

@@ -9,6 +9,7 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
     public const int BlockTokens = 16;
     public const int BytesPerToken = 8;
 
+    private readonly float[] _row = new float[(config ?? TinyModels.Config).VocabularySize];
     private int _inForward;
     private int _liveCaches;
     private int _forks;
@@ -67,7 +68,6 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
             Passes.Add((batch.Tokens.Length, batch.Pieces.Length, batch.LogitRowCount));
         }
 
-        float[] row = new float[vocabulary];
         foreach (BatchPiece piece in batch.Pieces)
         {
             var cache = (FakeCache)piece.Cache;
@@ -77,9 +77,9 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
                 cache.Add(batch.Tokens[piece.Start + i]);
                 if (piece.Logits == LogitRows.All || (piece.Logits == LogitRows.Last && i == piece.Count - 1))
                 {
-                    cache.Write(row);
-                    OnLogits?.Invoke(cache.History, row);
-                    row.CopyTo(logits[(next * vocabulary)..]);
+                    cache.Write(_row);
+                    OnLogits?.Invoke(cache.History, _row);
+                    _row.CopyTo(logits[(next * vocabulary)..]);
                     next++;
                 }
             }

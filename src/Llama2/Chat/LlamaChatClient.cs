@@ -124,6 +124,8 @@ internal sealed class LlamaChatClient : IChatClient
 
         var answer = new ChatUpdateBuilder(_model.ModelId, _timeProvider.GetUtcNow(), plan, effective.ReturnFullText is true);
         IAsyncEnumerable<GenerationUpdate> generation = _model.Engine.GenerateAsync(plan.Prompt.TokenIds, requested with { ReturnFullText = false }, cancellationToken);
+        generation = ChatTelemetry.Watch(
+            generation, _model.ModelId, requested, conversation, _model.Options.EnableSensitiveData, answer.ResponseId, cancellationToken);
         await foreach (GenerationUpdate generated in generation.ConfigureAwait(false))
         {
             if (generated.Result is { } result)

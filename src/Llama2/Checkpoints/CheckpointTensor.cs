@@ -12,8 +12,12 @@ public abstract class CheckpointTensor
     /// <param name="format">How the rows are stored.</param>
     /// <param name="rows">The number of rows (outputs).</param>
     /// <param name="columns">The number of columns (inputs).</param>
+    /// <exception cref="ArgumentOutOfRangeException">A tensor has at least one row and one column.</exception>
+    /// <exception cref="ArgumentException">A row is no multiple of the format's block.</exception>
     protected CheckpointTensor(string name, WeightFormat format, int rows, int columns)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
         (Name, Format, Rows, Columns) = (name, format, rows, columns);
         RowBytes = checked((int)format.RowBytes(columns));
     }

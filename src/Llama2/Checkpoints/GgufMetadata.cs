@@ -83,6 +83,9 @@ internal sealed class GgufMetadata
 
     public int[] RequiredInt32s(string key, int count) => Required(key, count, (cursor, type) => ReadInt32(cursor, type, key));
 
+    /// <summary>The file that the metadata stand in.</summary>
+    public string Path => _file.Path;
+
     public CheckpointException Fault(string key, string found, string expected) => new(_file.Path, key, found, expected);
 
     private CheckpointException Missing(string key) => Fault(key, "nothing", "the key");

@@ -3,7 +3,10 @@ using System.Runtime.InteropServices;
 namespace Llama2;
 
 /// <summary>One sequence on its way through the <see cref="EngineLoop"/>: its tokens, its cache, and what becomes of its logits.</summary>
-/// <remarks>Belongs to the loop's thread from the moment it is admitted; until then to whoever holds it. Only <see cref="RequestCancel"/> may come from anywhere.</remarks>
+/// <remarks>
+/// Belongs to the loop's thread from the moment it is admitted; until then to whoever holds it. Only <see cref="RequestCancel"/> may come
+/// from anywhere.
+/// </remarks>
 internal abstract class EngineRequest(int[] prompt, CancellationToken cancellationToken)
 {
     private readonly List<int> _tokens = [.. prompt];

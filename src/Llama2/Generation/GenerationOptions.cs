@@ -18,7 +18,10 @@ namespace Llama2;
 public sealed record GenerationOptions
 {
     /// <summary>Gets or sets whether tokens are drawn at random; otherwise the likeliest is taken.</summary>
-    /// <value>The default is <see langword="true"/>. A <see cref="Temperature"/> of 0 makes it <see langword="false"/>.</value>
+    /// <value>
+    /// The default is <see langword="true"/>. A <see cref="Temperature"/> of 0 makes it <see langword="false"/>. Whoever sets a temperature above
+    /// 0, top_k, top_p, min_p or typical_p, but not this, gets random draws also where the settings fallen back on say otherwise.
+    /// </value>
     public bool? DoSample { get; set; }
 
     /// <summary>Gets or sets the divisor of the logits; lower is more predictable.</summary>
@@ -41,7 +44,7 @@ public sealed record GenerationOptions
     /// <value>Above 0, at most 1; 1 keeps all. The default is 1.</value>
     public float? TypicalP { get; set; }
 
-    /// <summary>Gets or sets the factor against tokens that have occurred (Keskar et al. 2019): positive logits are divided by it, negative ones multiplied.</summary>
+    /// <summary>Gets or sets the factor against tokens that have occurred (Keskar et al. 2019): it divides positive logits, multiplies negative ones.</summary>
     /// <value>Finite, above 0; 1 does nothing, less than 1 favours repetition. The default is 1.</value>
     public float? RepetitionPenalty { get; set; }
 
@@ -84,7 +87,10 @@ public sealed record GenerationOptions
     /// <value>At least 0. The default is 0.</value>
     public int? MinNewTokens { get; set; }
 
-    /// <summary>Gets or sets the longest time to generate, from the moment that the request starts; then it ends with <see cref="GenerationFinishReason.Length"/>.</summary>
+    /// <summary>
+    /// Gets or sets the longest time to generate, from the moment that the request starts; then it ends with
+    /// <see cref="GenerationFinishReason.Length"/>.
+    /// </summary>
     /// <value>Above zero. The default is no limit.</value>
     public TimeSpan? MaxTime { get; set; }
 
@@ -157,7 +163,8 @@ public sealed record GenerationOptions
         Require(!(MinNewTokens > MaxNewTokens), "min_new_tokens", MinNewTokens, $"at most max_new_tokens, {MaxNewTokens}");
         Require(MaxTime is null || MaxTime > TimeSpan.Zero, "max_time", MaxTime, "above zero");
         Require(LogProbabilities is null or (>= 0 and <= 20), "logprobs", LogProbabilities, "from 0 to 20");
-        Require(ContextOverflow is null || Enum.IsDefined(ContextOverflow.Value), "context_overflow", ContextOverflow, "Throw, DropOldestTurns or TruncateLeft");
+        bool overflowKnown = ContextOverflow is null || Enum.IsDefined(ContextOverflow.Value);
+        Require(overflowKnown, "context_overflow", ContextOverflow, "Throw, DropOldestTurns or TruncateLeft");
         RequireTexts(BadWords, "bad_words");
         RequireTexts(StopSequences, "stop_sequences");
         foreach ((int id, float bias) in LogitBias ?? new Dictionary<int, float>())
@@ -172,6 +179,9 @@ public sealed record GenerationOptions
         }
     }
 
+    /// <summary>Whoever sets how to draw wants to draw, also on a model whose own settings do not.</summary>
+    private bool SaysHowToDraw => Temperature > 0 || TopK is not null || TopP is not null || MinP is not null || TypicalP is not null;
+
     /// <summary>Fills what is not set here from <paramref name="fallback"/>; both stay as they are.</summary>
     /// <param name="fallback">The settings to fall back on.</param>
     /// <returns>New settings, which share the lists that they took over.</returns>
@@ -180,7 +190,7 @@ public sealed record GenerationOptions
         ArgumentNullException.ThrowIfNull(fallback);
         return new()
         {
-            DoSample = DoSample ?? fallback.DoSample,
+            DoSample = DoSample ?? (SaysHowToDraw ? true : fallback.DoSample),
             Temperature = Temperature ?? fallback.Temperature,
             TopK = TopK ?? fallback.TopK,
             TopP = TopP ?? fallback.TopP,
@@ -216,7 +226,7 @@ public sealed record GenerationOptions
         StopTokenIds = StopTokenIds is null ? null : [.. StopTokenIds],
     };
 
-    /// <summary>The settings in force: the defaults filled in, and no sampling where the temperature is 0. Seed and token limit are the engine's to fill.</summary>
+    /// <summary>The settings in force: the defaults filled in, and no sampling where the temperature is 0. Seed and token limit are the engine's.</summary>
     internal GenerationOptions Effective()
     {
         GenerationOptions effective = Or(Defaults);

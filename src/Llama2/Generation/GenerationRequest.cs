@@ -39,7 +39,12 @@ internal sealed class GenerationRequest : EngineRequest
     private GenerationFinishReason? _finishReason;
 
     public GenerationRequest(
-        GenerationPlan plan, LlamaConfig config, LlamaTokenizer? tokenizer, TimeProvider time, LlamaDiagnostics? diagnostics, CancellationToken cancellationToken)
+        GenerationPlan plan,
+        LlamaConfig config,
+        LlamaTokenizer? tokenizer,
+        TimeProvider time,
+        LlamaDiagnostics? diagnostics,
+        CancellationToken cancellationToken)
         : base(plan.Prompt, cancellationToken)
     {
         (_plan, _config, _tokenizer, _time, _diagnostics) = (plan, config, tokenizer, time, diagnostics);
@@ -162,7 +167,7 @@ internal sealed class GenerationRequest : EngineRequest
         StopSequence = _matcher.Matched,
         Usage = new(Prompt.Length, CachedTokens, Generated),
         Timings = Times(),
-        EffectiveOptions = _plan.Options,
+        EffectiveOptions = _plan.Options.Snapshot(),
         LogProbabilities = _scores,
         PromptLogProbabilities = _promptScores,
         DroppedPromptTokens = _plan.DroppedTokens,

@@ -50,7 +50,7 @@ public sealed class LlamaEngine : IDisposable
         }
     }
 
-    /// <summary>The settings of a request that names none.</summary>
+    /// <summary>What holds where a request names nothing; settings that nobody names are still unset.</summary>
     internal GenerationOptions Defaults => _defaults;
 
     internal PrefixCache Pool => _pool;
@@ -88,7 +88,9 @@ public sealed class LlamaEngine : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(top);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(top, _backend.Config.VocabularySize);
         int[] prompt = CopyFitting(ids);
-        return prompt.Length == 1 ? [] : await ReadAsync(new ScoringRequest(prompt, top, _backend.Config.VocabularySize, cancellationToken), cancellationToken).ConfigureAwait(false);
+        return prompt.Length == 1
+            ? []
+            : await ReadAsync(new ScoringRequest(prompt, top, _backend.Config.VocabularySize, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Reads a text and returns the logits behind some of its tokens.</summary>
@@ -112,7 +114,9 @@ public sealed class LlamaEngine : IDisposable
             }
         }
 
-        return wanted.Length == 0 ? [] : await ReadAsync(new LogitsRequest(prompt, wanted, _backend.Config.VocabularySize, cancellationToken), cancellationToken).ConfigureAwait(false);
+        return wanted.Length == 0
+            ? []
+            : await ReadAsync(new LogitsRequest(prompt, wanted, _backend.Config.VocabularySize, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>How many tokens of a prompt the pool would supply now. At least one token of a prompt is always read anew.</summary>
@@ -124,7 +128,8 @@ public sealed class LlamaEngine : IDisposable
         return _pool.Match(ids.AsSpan(0, Math.Max(0, ids.Length - 1)));
     }
 
-    /// <summary>Ends the loop after the forward pass that it is in, and frees all caches. What is under way ends with an <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>Ends the loop after the forward pass that it is in, and frees all caches.</summary>
+    /// <remarks>What is under way ends with an <see cref="ObjectDisposedException"/>. Once, twice or from many threads at a time is the same.</remarks>
     public void Dispose()
     {
         _loop.Dispose();

@@ -6,7 +6,8 @@ namespace Llama2;
 /// <param name="positions">The wanted positions, ascending, each once.</param>
 /// <param name="vocabularySize">Logits per row.</param>
 /// <param name="cancellationToken">The caller's token.</param>
-internal abstract class ReadingRequest<T>(int[] prompt, int[] positions, int vocabularySize, CancellationToken cancellationToken) : EngineRequest(prompt, cancellationToken)
+internal abstract class ReadingRequest<T>(int[] prompt, int[] positions, int vocabularySize, CancellationToken cancellationToken)
+    : EngineRequest(prompt, cancellationToken)
 {
     private readonly TaskCompletionSource<T[]> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly T[] _results = new T[positions.Length];

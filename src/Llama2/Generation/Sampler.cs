@@ -75,7 +75,7 @@ internal sealed class Sampler
     }
 
     /// <summary>Scores a token under plain softmax, with the likeliest <paramref name="top"/> beside it.</summary>
-    /// <remarks>In double precision; of equally likely tokens the lower id comes first. Time is linear in the vocabulary for a small <paramref name="top"/>.</remarks>
+    /// <remarks>In double precision; of equally likely tokens the lower id comes first. Linear in the vocabulary for a small <paramref name="top"/>.</remarks>
     public static ScoredToken Score(ReadOnlySpan<float> logits, int token, int top)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(top);
@@ -116,7 +116,8 @@ internal sealed class Sampler
     //   no_repeat_ngram_size                   NoRepeatNGramLogitsProcessor
     //   bad_words                              NoBadWordsLogitsProcessor
     //   min_new_tokens                         MinNewTokensLengthLogitsProcessor
-    private static ILogitsProcessor[] CreateProcessors(GenerationOptions options, LlamaTokenizer? tokenizer, int vocabularySize, IReadOnlyList<int> endOfTextIds)
+    private static ILogitsProcessor[] CreateProcessors(
+        GenerationOptions options, LlamaTokenizer? tokenizer, int vocabularySize, IReadOnlyList<int> endOfTextIds)
     {
         var processors = new List<ILogitsProcessor>();
         if (options.LogitBias is { Count: > 0 } biases)

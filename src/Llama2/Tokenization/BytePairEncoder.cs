@@ -19,7 +19,7 @@ internal sealed class BytePairEncoder
     {
         var ids = new Dictionary<string, int>(vocabulary.Count, StringComparer.Ordinal);
         var reserved = new HashSet<string>(StringComparer.Ordinal);                         // may repeat an ordinary piece, as in sentencepiece
-        int[] byteIds = new int[256];
+        int[] byteIds = [.. Enumerable.Repeat(-1, 256)];
         int bytes = 0;
         _orders = new uint[vocabulary.Count];
         for (int id = 0; id < vocabulary.Count; id++)
@@ -34,8 +34,9 @@ internal sealed class BytePairEncoder
             {
                 case TokenKind.Byte:
                     Require(VocabularyEntry.TryParseByte(piece, out byte value), id, $"'{piece}'", "a byte such as <0x0A>");
+                    Require(byteIds[value] < 0, id, $"'{piece}'", "every byte once");
                     byteIds[value] = id;
-                    bytes++;                                                                // spelled once and in upper case, or twice
+                    bytes++;
                     break;
                 case TokenKind.UserDefined:
                     (_userDefined ??= new()).Add(piece, id);
@@ -122,35 +123,5 @@ internal sealed class BytePairEncoder
     {
         uint bits = BitConverter.SingleToUInt32Bits(score + 0f);                            // −0 becomes 0, which it equals
         return (bits & 0x80000000) != 0 ? bits : ~(bits | 0x80000000);
-    }
-}
-
-/// <summary>Counts ids and keeps those that fit, so that a run over no space measures the space.</summary>
-internal ref struct IdWriter(Span<int> ids)
-{
-    private readonly Span<int> _ids = ids;
-    private bool _afterUnknown;
-
-    public int Count { get; private set; }
-
-    public void Add(int id)
-    {
-        if (Count < _ids.Length)
-        {
-            _ids[Count] = id;
-        }
-
-        Count++;
-        _afterUnknown = false;
-    }
-
-    /// <summary>Adds the unknown id, once for a run of unknown characters, as sentencepiece does.</summary>
-    public void AddUnknown(int id)
-    {
-        if (!_afterUnknown)
-        {
-            Add(id);
-            _afterUnknown = true;
-        }
     }
 }

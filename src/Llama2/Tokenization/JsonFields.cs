@@ -5,8 +5,6 @@ namespace Llama2;
 /// <summary>Typed access to the fields of a tokenizer's JSON files; an error names the file and the field.</summary>
 internal readonly struct JsonFields(string file, string name, JsonElement element)
 {
-    public string Name => name;
-
     public JsonValueKind Kind => element.ValueKind;
 
     public bool IsMissing => element.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null;
@@ -17,7 +15,7 @@ internal readonly struct JsonFields(string file, string name, JsonElement elemen
         get
         {
             Expect(JsonValueKind.Object);
-            return new(file, name.Length == 0 ? field : $"{name}.{field}", element.TryGetProperty(field, out JsonElement value) ? value : default);
+            return new(file, Under(field), element.TryGetProperty(field, out JsonElement value) ? value : default);
         }
     }
 
@@ -33,7 +31,7 @@ internal readonly struct JsonFields(string file, string name, JsonElement elemen
         foreach (JsonProperty property in element.EnumerateObject())
         {
             string key = Decode(() => property.Name);
-            yield return (key, new(file, $"{name}.{key}", property.Value));
+            yield return (key, new(file, Under(key), property.Value));
         }
     }
 
@@ -83,6 +81,8 @@ internal readonly struct JsonFields(string file, string name, JsonElement elemen
     }
 
     public CheckpointException Error(string found, string expected) => new(file, name, found, expected);
+
+    private string Under(string field) => name.Length == 0 ? field : $"{name}.{field}";
 
     private string Found()
     {

@@ -28,6 +28,7 @@ internal ref struct ProtobufReader(string file, string message, ReadOnlySpan<byt
             return false;
         }
 
+        Field = 0;
         ulong tag = ReadVarint();
         _wireType = (int)(tag & 7);
         Field = tag >> 3 is > 0 and < 1 << 29 ? (int)(tag >> 3) : throw Error($"field number {tag >> 3}", "a number from 1 to 536870911");
@@ -122,5 +123,5 @@ internal ref struct ProtobufReader(string file, string message, ReadOnlySpan<byt
     }
 
     private readonly CheckpointException Error(string found, string expected) =>
-        new(file, string.Create(CultureInfo.InvariantCulture, $"{message}, field {Field}"), found, expected);
+        new(file, Field == 0 ? $"{message}, tag" : string.Create(CultureInfo.InvariantCulture, $"{message}, field {Field}"), found, expected);
 }

@@ -53,7 +53,8 @@ internal sealed class SpecialTokens
     public int EndOfTextId(IReadOnlyDictionary<string, int> ids, int missing) => Find(_endOfText, ids, missing);
 
     /// <summary>Adds the tokens that the vocabulary lacks and takes over the named begin and end.</summary>
-    public LlamaTokenizer ApplyTo(LlamaTokenizer tokenizer)
+    /// <exception cref="CheckpointException">The files contradict the vocabulary.</exception>
+    public LlamaTokenizer ApplyTo(LlamaTokenizer tokenizer, string file)
     {
         var vocabulary = new List<VocabularyEntry>(tokenizer.Vocabulary);
         foreach ((int id, (string content, TokenKind kind, JsonFields source)) in _added)     // by id
@@ -75,8 +76,10 @@ internal sealed class SpecialTokens
 
         int begin = BeginOfTextId(ids, tokenizer.BeginOfTextId);
         int end = EndOfTextId(ids, tokenizer.EndOfTextId);
+        vocabulary[begin] = vocabulary[begin] with { Kind = TokenKind.Control };               // never comes from text, whatever it was
+        vocabulary[end] = vocabulary[end] with { Kind = TokenKind.Control };
         bool isSame = vocabulary.Count == tokenizer.VocabularySize && begin == tokenizer.BeginOfTextId && end == tokenizer.EndOfTextId;
-        return isSame ? tokenizer : new(vocabulary, begin, end, tokenizer.UnknownId, tokenizer.AddDummyPrefix) { UnknownText = tokenizer.UnknownText };
+        return isSame ? tokenizer : new(vocabulary, begin, end, tokenizer.UnknownId, tokenizer.AddDummyPrefix, file) { UnknownText = tokenizer.UnknownText };
     }
 
     private static int Find(JsonFields name, IReadOnlyDictionary<string, int> ids, int missing)

@@ -46,7 +46,7 @@ internal static class TokenizerFile
         string json = Path.Combine(folder, JsonName);
         if (File.Exists(model))
         {
-            return SpecialTokens.Read(folder).ApplyTo(SentencePieceModelReader.Read(model, ReadAllBytes(model)));
+            return SpecialTokens.Read(folder).ApplyTo(SentencePieceModelReader.Read(model, ReadAllBytes(model)), model);
         }
 
         return File.Exists(json) ? TokenizerJsonReader.Read(json, ReadAllBytes(json), SpecialTokens.Read(folder)) : null;

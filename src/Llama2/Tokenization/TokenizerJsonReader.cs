@@ -32,14 +32,13 @@ internal sealed class TokenizerJsonReader
         ReadVocabulary(model);
         ReadMerges(model["merges"]);
         ReadKinds(model);
-        JsonFields unknown = model["unk_token"];
-        return new(
-            _vocabulary,
-            special.BeginOfTextId(_ids, FindDefault("<s>")),
-            special.EndOfTextId(_ids, FindDefault("</s>")),
-            FindDefault(unknown.IsMissing ? "<unk>" : unknown.Text()),
-            addDummyPrefix,
-            _file);
+        int begin = special.BeginOfTextId(_ids, FindDefault("<s>"));
+        int end = special.EndOfTextId(_ids, FindDefault("</s>"));
+        int unknown = FindDefault(model["unk_token"].IsMissing ? "<unk>" : model["unk_token"].Text());
+        SetKind(begin, TokenKind.Control);
+        SetKind(end, TokenKind.Control);
+        SetKind(unknown, TokenKind.Unknown);
+        return new(_vocabulary, begin, end, unknown, addDummyPrefix, _file);
     }
 
     private static void CheckModel(JsonFields model)
@@ -192,9 +191,6 @@ internal sealed class TokenizerJsonReader
 
             SetKind(_ids[token["content"].Text()], isSpecial ? TokenKind.Control : TokenKind.UserDefined);
         }
-
-        JsonFields unknown = model["unk_token"];
-        SetKind(FindDefault(unknown.IsMissing ? "<unk>" : unknown.Text()), TokenKind.Unknown);
     }
 
     private void SetKind(int id, TokenKind kind) => _vocabulary[id] = _vocabulary[id] with { Kind = kind, Score = 0 };

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama2.Testing;
 
 namespace Llama2.Tests;
@@ -51,22 +50,5 @@ public class SharedCheckpointTests
                 }
             }
         }
-    }
-}
-
-/// <summary>Rows of plain tensors as floats, independent of the library's own codec.</summary>
-internal static class Rows
-{
-    public static float[] Read(CheckpointTensor tensor, int row)
-    {
-        byte[] bytes = new byte[tensor.RowBytes];
-        tensor.ReadRow(row, bytes);
-        return tensor.Format switch
-        {
-            WeightFormat.F32 => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
-            WeightFormat.F16 => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), half => (float)half),
-            WeightFormat.BF16 => Array.ConvertAll(MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(), upper => BitConverter.Int32BitsToSingle(upper << 16)),
-            _ => throw new NotSupportedException($"{tensor.Format}"),
-        };
     }
 }

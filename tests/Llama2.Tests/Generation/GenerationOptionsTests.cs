@@ -42,8 +42,8 @@ public class GenerationOptionsTests
         { new() { StopSequences = ["a\uD83D"] }, "stop_sequences[0] is not well-formed; it must be text of at least one character, without lone surrogates." },
         { new() { StopSequences = ["\uDE00"] }, "stop_sequences[0] is not well-formed; it must be text of at least one character, without lone surrogates." },
         { new() { LogitBias = new Dictionary<int, float> { [-1] = 1 } }, "an id of logit_bias is -1; it must be at least 0." },
-        { new() { LogitBias = new Dictionary<int, float> { [3] = float.NaN } }, "logit_bias[3] is NaN; it must be a finite number, or -Infinity to forbid the token." },
-        { new() { LogitBias = new Dictionary<int, float> { [3] = float.PositiveInfinity } }, "logit_bias[3] is Infinity; it must be a finite number, or -Infinity to forbid the token." },
+        { Biased(float.NaN), "logit_bias[3] is NaN; it must be a finite number, or -Infinity to forbid the token." },
+        { Biased(float.PositiveInfinity), "logit_bias[3] is Infinity; it must be a finite number, or -Infinity to forbid the token." },
         { new() { StopTokenIds = [2, -2] }, "an id of stop_token_ids is -2; it must be at least 0." },
     };
 
@@ -140,6 +140,17 @@ public class GenerationOptionsTests
     }
 
     [Fact]
+    public void Or_HowToDrawIsSet_DrawsUnlessSaidOtherwise()
+    {
+        var greedy = new GenerationOptions { DoSample = false };
+        Assert.True(new GenerationOptions { Temperature = 0.7f }.Or(greedy).DoSample);
+        Assert.True(new GenerationOptions { TopK = 40 }.Or(greedy).DoSample);
+        Assert.False(new GenerationOptions { Temperature = 0 }.Or(greedy).DoSample);
+        Assert.False(new GenerationOptions { Seed = 1 }.Or(greedy).DoSample);
+        Assert.False(new GenerationOptions { Temperature = 0.7f, DoSample = false }.Or(greedy with { DoSample = true }).DoSample);
+    }
+
+    [Fact]
     public void Or_EveryProperty_KeepsWhatIsSetAndTakesWhatIsNot()
     {
         foreach (PropertyInfo property in _properties)
@@ -193,6 +204,8 @@ public class GenerationOptionsTests
         Assert.Equal(0.9f, effective.TopP);
         Assert.Equal(doSample, options.DoSample);
     }
+
+    private static GenerationOptions Biased(float bias) => new() { LogitBias = new Dictionary<int, float> { [3] = bias } };
 
     private static object Value(PropertyInfo property, int variant)
     {

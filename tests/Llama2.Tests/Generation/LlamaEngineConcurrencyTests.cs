@@ -102,20 +102,14 @@ public class LlamaEngineConcurrencyTests
     public async Task GenerateAsync_MoreThanPlaces_BeginInOrder()
     {
         using var host = new EngineHost(options => options.MaxConcurrentSequences = 1);
+        List<int> begun = [];
+        host.Backend.OnForward = batch => begun.AddRange(batch.Tokens.Length == 3 ? [batch.Tokens[2]] : []);
         using var gate = new Gate(host.Backend);
-        var ended = new ConcurrentQueue<int>();
-        Task[] tasks = [.. Enumerable.Range(0, 6).Select(RunAsync)];
-        gate.WaitUntilReached();
+        Task[] tasks = [.. Enumerable.Range(0, 6).Select(i => host.RunAsync(Prompt(3, i), Greedy(2)))];
         gate.Open();
         await Task.WhenAll(tasks);
-        Assert.Equal(Enumerable.Range(0, 6), ended);
+        Assert.Equal(Enumerable.Range(0, 6).Select(i => Prompt(3, i)[2]), begun);
         Assert.Equal(1, host.Backend.Passes.Max(pass => pass.Pieces));
-
-        async Task RunAsync(int i)
-        {
-            await host.RunAsync(Prompt(3, i), Greedy(2));
-            ended.Enqueue(i);
-        }
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Llama2.Testing;
 using static Llama2.Testing.EngineHost;
 
@@ -77,6 +78,43 @@ public class LlamaEngineCpuTests
         Assert.Equal((await RunAsync(anew.Engine, next, OptionsOf(2))).TokenIds, second.TokenIds);
     }
 
+    [SharedDataFact]
+    public async Task GenerateAsync_Stories260K_TellsTheDocumentedStory()
+    {
+        using LlamaModel model = LlamaModel.Load(TestData.Path("models/stories260K"));
+        GenerationOptions options = new() { DoSample = false, StopTokenIds = [1], MaxNewTokens = 256 };      // the 256 steps of run.c
+        GenerationResult result = await RunAsync(model.Engine, [1], options);
+        Assert.Equal(await File.ReadAllTextAsync(TestData.Path("models/stories260K_doc_greedy.txt")), result.Text + "\n");
+    }
+
+    [SharedDataFact]
+    public async Task GenerateAsync_Stories260KAllPromptsAtOnce_AreTheGoldenTokens()
+    {
+        using LlamaModel model = LlamaModel.Load(TestData.Path("models/stories260K"), new() { BatchTokens = 16 });
+        await Task.WhenAll(TestData.Rows("models/stories260K_golden_greedy.jsonl").Select(CheckAsync));
+
+        async Task CheckAsync(JsonElement row)
+        {
+            int[] expected = Ids(row, "new_ids");
+            GenerationResult result = await RunAsync(
+                model.Engine, Ids(row, "prompt_ids"), new() { DoSample = false, StopTokenIds = [1], MaxNewTokens = expected.Length });
+            Assert.Equal(expected, result.TokenIds);
+        }
+    }
+
+    [SharedDataFact]
+    public async Task ScoreAsync_Stories260K_IsTheGoldenLikelihood()
+    {
+        using LlamaModel model = LlamaModel.Load(TestData.Path("models/stories260K"), new() { BatchTokens = 10 });
+        foreach (JsonElement row in TestData.Rows("models/stories260K_golden_nll.jsonl"))
+        {
+            IReadOnlyList<ScoredToken> scores = await model.Engine.ScoreAsync(Ids(row, "ids"));
+            Assert.Equal(row.GetProperty("mean_nll_f64").GetDouble(), -scores.Average(score => score.Token.LogProbability), 1e-4);
+        }
+    }
+
+    private static int[] Ids(JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
+
     private static LlamaModel Load(Action<LlamaModelOptions> configure)
     {
         var options = new LlamaModelOptions { Threads = 2 };
@@ -84,7 +122,8 @@ public class LlamaEngineCpuTests
         return LlamaModel.Load(TinyModels.Create(), options);
     }
 
-    private static int[] PromptOf(LlamaModel model, int i) => [1, .. model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("tell me a story ", 1 + i % 3)) + (char)('a' + i % 26))];
+    private static int[] PromptOf(LlamaModel model, int i) =>
+        [1, .. model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("tell me a story ", 1 + i % 3)) + (char)('a' + i % 26))];
 
     private static GenerationOptions OptionsOf(int i) => i % 4 == 0
         ? Greedy(16)

@@ -270,7 +270,8 @@ public class LlamaEngineTests
         Assert.Contains("320 (number 1)", Assert.Throws<ArgumentException>(() => engine.GenerateAsync([1, 320])).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => engine.GenerateAsync([-1]));
         Assert.Throws<ArgumentException>(() => engine.GenerateAsync([1], new() { TopP = 2 }));
-        Assert.Contains("StopTokenIds", Assert.Throws<ArgumentException>(() => engine.GenerateAsync([1], new() { StopTokenIds = [320] })).Message, StringComparison.Ordinal);
+        ArgumentException error = Assert.Throws<ArgumentException>(() => engine.GenerateAsync([1], new() { StopTokenIds = [320] }));
+        Assert.Contains("StopTokenIds", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => engine.GenerateAsync([1], new() { LogitBias = new Dictionary<int, float> { [320] = 1 } }));
         Assert.Empty(host.Backend.Passes);
         Assert.Null(engine.Loop.Thread);
@@ -318,6 +319,40 @@ public class LlamaEngineTests
     }
 
     [Fact]
+    public async Task GenerateAsync_EnumeratedTwice_RunsTwiceWithOneSeed()
+    {
+        using var host = new EngineHost();
+        IAsyncEnumerable<GenerationUpdate> stream = host.Engine.GenerateAsync(Prompt(4), new() { MaxNewTokens = 30, Temperature = 2 });
+        Assert.Null(host.Engine.Loop.Thread);                     // nothing runs before the enumeration
+        GenerationResult first = (await CollectAsync(stream))[^1].Result!;
+        first.EffectiveOptions.MaxNewTokens = 1;
+        Assert.Equal(first.TokenIds, (await CollectAsync(stream))[^1].Result!.TokenIds);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_TokenOfTheEnumeration_CancelsToo()
+    {
+        using var host = new EngineHost();
+        using var ofTheCall = new CancellationTokenSource();
+        using var ofTheEnumeration = new CancellationTokenSource();
+        IAsyncEnumerable<GenerationUpdate> stream = host.Engine.GenerateAsync([1], new() { IgnoreEos = true }, ofTheCall.Token);
+        await ofTheEnumeration.CancelAsync();
+        await using IAsyncEnumerator<GenerationUpdate> enumerator = stream.GetAsyncEnumerator(ofTheEnumeration.Token);
+        await Assert.ThrowsAsync<GenerationCanceledException>(async () => await enumerator.MoveNextAsync());
+    }
+
+    [Fact]
+    public async Task GenerateAsync_Decoding_AllocatesOnlyWhatIsDelivered()
+    {
+        using var host = new EngineHost(withTokenizer: false);
+        var allocated = new long[256];
+        int passes = 0;
+        host.Backend.OnForward = _ => allocated[passes++] = GC.GetAllocatedBytesForCurrentThread();
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(i => host.RunAsync(Prompt(8, i), new() { IgnoreEos = true, MaxNewTokens = 200, Seed = i })));
+        Assert.InRange((allocated[passes - 10] - allocated[passes - 110]) / 400.0, 1, 256);    // per token: an update, its id, a place in the channel
+    }
+
+    [Fact]
     public async Task GenerateAsync_TemperatureZero_ReportsGreedy() =>
         Assert.False((await RunOnceAsync(new() { Temperature = 0, MaxNewTokens = 1 })).EffectiveOptions.DoSample);
 
@@ -327,7 +362,8 @@ public class LlamaEngineTests
         using var host = new EngineHost(options => options.BatchTokens = 6);
         int[] prompt = Prompt(20);
         await host.RunAsync(prompt, Greedy(3));                   // fills the pool, which must not be used
-        GenerationResult result = await host.RunAsync(prompt, new() { PromptLogProbabilities = true, LogProbabilities = 3, MaxNewTokens = 2, IgnoreEos = true });
+        var options = new GenerationOptions { PromptLogProbabilities = true, LogProbabilities = 3, MaxNewTokens = 2, IgnoreEos = true };
+        GenerationResult result = await host.RunAsync(prompt, options);
         IReadOnlyList<ScoredToken> scores = await host.Engine.ScoreAsync(prompt, 3);
         Assert.Equal((19, 0), (result.PromptLogProbabilities!.Count, result.Usage.CachedPromptTokens));
         Assert.Equal(prompt[1..], scores.Select(score => score.Token.TokenId));
@@ -352,7 +388,8 @@ public class LlamaEngineTests
     [Fact]
     public void LlamaEngine_LimitOutOfRange_Throws()
     {
-        Assert.Contains("BatchTokens", Assert.Throws<ArgumentException>(() => new EngineHost(options => options.BatchTokens = 0)).Message, StringComparison.Ordinal);
+        ArgumentException error = Assert.Throws<ArgumentException>(() => new EngineHost(options => options.BatchTokens = 0));
+        Assert.Contains("BatchTokens", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new EngineHost(options => options.MaxConcurrentSequences = 0));
         Assert.Throws<ArgumentException>(() => new EngineHost(options => options.MaxQueuedRequests = -1));
         Assert.Throws<ArgumentException>(() => new EngineHost(options => options.PrefixCacheBytes = -1));

@@ -35,9 +35,11 @@ public class SamplerTests
     public void Constructor_IdBeyondVocabulary_Throws(int id)
     {
         var biased = new GenerationOptions { DoSample = false, LogitBias = new Dictionary<int, float> { [id] = 1 } };
-        Assert.Equal($"logit_bias holds the id {id}; an id must be from 0 to 9.", Assert.Throws<ArgumentException>(() => new Sampler(biased, null, 10, [], [])).Message);
+        ArgumentException exception = Assert.Throws<ArgumentException>(() => new Sampler(biased, null, 10, [], []));
+        Assert.Equal($"logit_bias holds the id {id}; an id must be from 0 to 9.", exception.Message);
         var stopping = new GenerationOptions { DoSample = false, StopTokenIds = [id] };
-        Assert.Equal($"stop_token_ids holds the id {id}; an id must be from 0 to 9.", Assert.Throws<ArgumentException>(() => new Sampler(stopping, null, 10, [], [])).Message);
+        exception = Assert.Throws<ArgumentException>(() => new Sampler(stopping, null, 10, [], []));
+        Assert.Equal($"stop_token_ids holds the id {id}; an id must be from 0 to 9.", exception.Message);
         Assert.Throws<ArgumentException>(() => new Sampler(new GenerationOptions { DoSample = false }, null, 10, [], [id]));
     }
 
@@ -180,7 +182,9 @@ public class SamplerTests
     public void Filter_LargeVocabulary_FollowsTheFormulas(int vocabulary, float spread)
     {
         float[] logits = Row(vocabulary, 9, spread);
-        foreach ((int topK, float topP, float minP, float typicalP) in new[] { (0, 1f, 0f, 1f), (0, 0.9f, 0f, 1f), (500, 1, 0, 1), (0, 1, 0.05f, 1), (900, 0.8f, 0.01f, 1) })
+        (int TopK, float TopP, float MinP, float TypicalP)[] settings =
+            [(0, 1f, 0f, 1f), (0, 0.9f, 0f, 1f), (1, 1, 0, 1), (40, 1, 0, 1), (500, 1, 0, 1), (0, 1, 0.05f, 1), (900, 0.8f, 0.01f, 1)];
+        foreach ((int topK, float topP, float minP, float typicalP) in settings)
         {
             var options = new GenerationOptions { Temperature = 0.7f, TopK = topK, TopP = topP, MinP = minP, TypicalP = typicalP };
             TokenCandidates candidates = new TokenDraw(options.Or(GenerationOptions.Defaults), 0).Filter(logits, logits.Max());
@@ -211,7 +215,8 @@ public class SamplerTests
             "equal" => 1f,
             _ => Math.Min(i, Count - i) * 1e-4f,
         })];
-        TokenCandidates candidates = new TokenDraw(new GenerationOptions { TopK = 1234, TopP = 1 }.Or(GenerationOptions.Defaults), 0).Filter(logits, logits.Max());
+        GenerationOptions options = new GenerationOptions { TopK = 1234, TopP = 1 }.Or(GenerationOptions.Defaults);
+        TokenCandidates candidates = new TokenDraw(options, 0).Filter(logits, logits.Max());
         Assert.Equal(Enumerable.Range(0, Count).OrderByDescending(i => logits[i]).ThenBy(i => i).Take(1234).Order(), candidates.Ids.ToArray());
     }
 

@@ -101,7 +101,8 @@ public class StopSequenceMatcherTests
             fed = cut;
             if (matcher.Matched is null)
             {
-                int held = Enumerable.Range(0, fed + 1).First(start => start == fed || sequences.Any(s => s.StartsWith(text[start..fed], StringComparison.Ordinal)));
+                int held = Enumerable.Range(0, fed + 1).First(start =>
+                    start == fed || sequences.Any(s => s.StartsWith(text[start..fed], StringComparison.Ordinal)));
                 Assert.Equal(text[..held], answer.ToString());
             }
         }

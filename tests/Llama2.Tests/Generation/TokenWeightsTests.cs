@@ -3,7 +3,18 @@ namespace Llama2.Tests;
 public class TokenWeightsTests
 {
     // round(2⁵¹ · eˣ) for the single-precision x above, computed with 60 digits.
-    private static readonly ulong[] _golden = [2251799813685248, 2037512726312684, 828390857088487, 184838984607649, 2053375640139, 3963947498, 4641305, 211, 10];
+    private static readonly ulong[] _golden =
+    [
+        2251799813685248,
+        2037512726312684,
+        828390857088487,
+        184838984607649,
+        2053375640139,
+        3963947498,
+        4641305,
+        211,
+        10,
+    ];
 
     [Theory]
     [InlineData(1)]

@@ -108,15 +108,14 @@ public sealed partial class ArchitectureTests
     }
 
     [Fact]
-    public void Sources_Namespaces_AreTheProjects()
+    public void Sources_NamespaceOfTheEngine_IsOne()
     {
         IEnumerable<string> wrong =
-            from file in RepositoryFiles.All("src", "*.cs")
-            let project = file.Split('/')[1]
-            let match = Namespace().Match(RepositoryFiles.Read(file))
-            let extended = file.EndsWith("Extensions.cs", StringComparison.Ordinal) ? "Microsoft.Extensions.DependencyInjection" : project   // extension methods sit beside what they extend
-            where match.Success && match.Groups[1].Value != project && match.Groups[1].Value != extended
-            select $"{file}: {match.Groups[1].Value}";
+            from file in RepositoryFiles.All("src/Llama2", "*.cs")
+            let found = Namespace().Match(RepositoryFiles.Read(file)).Groups[1].Value
+            let extended = file.EndsWith("Extensions.cs", StringComparison.Ordinal) ? "Microsoft.Extensions.DependencyInjection" : "Llama2"   // beside what they extend
+            where found != "Llama2" && found != extended
+            select $"{file}: {found}";
 
         Assert.Empty(wrong);
     }
