@@ -73,8 +73,12 @@ public class ChatPromptPlannerTests
     [Fact]
     public void Plan_BrokenConversation_CountsAsTheCallerDoes()
     {
-        Assert.Contains("Message 1 (user)", Assert.Throws<ArgumentException>(() => Plan(100, ContextOverflow.Throw, null, "u:x", "u:y")).Message, StringComparison.Ordinal);
-        Assert.Contains("Message 1 (user)", Assert.Throws<ArgumentException>(() => Plan(100, ContextOverflow.Throw, "Be kind.", "u:x", "u:y")).Message, StringComparison.Ordinal);
+        foreach (string? instructions in new[] { null, "Be kind." })
+        {
+            string message = Assert.Throws<ArgumentException>(() => Plan(100, ContextOverflow.Throw, instructions, "u:x", "u:y")).Message;
+            Assert.Contains("Message 1 (user)", message, StringComparison.Ordinal);
+        }
+
         Assert.Throws<ArgumentException>(() => Plan(100, ContextOverflow.Throw, "Be kind."));
         var planner = new ChatPromptPlanner(_tokenizer, new Llama2ChatTemplate(), 100);
         Assert.Contains("Message 0 is null", Assert.Throws<ArgumentException>(() => planner.Plan([null!], null, new())).Message, StringComparison.Ordinal);
@@ -114,7 +118,8 @@ public class ChatPromptPlannerTests
 
     private static int Count(string? instructions, string[] messages) => Plan(100_000, ContextOverflow.Throw, instructions, messages).Prompt.TokenIds.Count;
 
-    private static ChatPlan Plan(int context, ContextOverflow policy, string? instructions, params string[] messages) => Plan(context, policy, instructions, messages, null);
+    private static ChatPlan Plan(int context, ContextOverflow policy, string? instructions, params string[] messages) =>
+        Plan(context, policy, instructions, messages, null);
 
     private static ChatPlan Plan(int context, ContextOverflow policy, string? instructions, string[] messages, int? maxNewTokens) =>
         new ChatPromptPlanner(_tokenizer, new Llama2ChatTemplate(), context)

@@ -157,7 +157,8 @@ public class GenerationSettingTests
     public void Read_OverflowForms_GiveThePolicy()
     {
         GenerationSetting setting = GenerationSetting.Find("context_overflow")!;
-        Assert.All(new object[] { ContextOverflow.TruncateLeft, "TruncateLeft", "truncate_left" }, form => Assert.Equal(ContextOverflow.TruncateLeft, setting.Read(form)));
+        object[] forms = [ContextOverflow.TruncateLeft, "TruncateLeft", "truncate_left"];
+        Assert.All(forms, form => Assert.Equal(ContextOverflow.TruncateLeft, setting.Read(form)));
         Assert.Equal(ContextOverflow.Throw, setting.Read("throw"));
         Assert.Null(setting.Read((ContextOverflow)9));
     }

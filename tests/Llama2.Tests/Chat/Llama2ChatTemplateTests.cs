@@ -72,7 +72,8 @@ public class Llama2ChatTemplateTests
     [Fact]
     public void Write_NullOrOtherContent_Throws()
     {
-        Assert.Contains("Message 1 (no role): it is null", Assert.Throws<ArgumentException>(() => Render(_tiny, new(ChatRole.User, "x"), null!)).Message, StringComparison.Ordinal);
+        string missing = Assert.Throws<ArgumentException>(() => Render(_tiny, new(ChatRole.User, "x"), null!)).Message;
+        Assert.Contains("Message 1 (no role): it is null", missing, StringComparison.Ordinal);
         Assert.Throws<ArgumentNullException>(() => new Llama2ChatTemplate().Write(null!, new(_tiny)));
         Assert.Throws<ArgumentNullException>(() => new Llama2ChatTemplate().Write([], null!));
         Assert.Throws<ArgumentNullException>(() => new ChatPromptWriter(null!));

@@ -308,7 +308,8 @@ public sealed class LlamaChatClientTests : IDisposable
     [Fact]
     public async Task GetResponse_ModelsOwnSettings_AreTheDefaults()
     {
-        using LlamaModel model = Load(new() { ModelId = "m", Generation = new() { MaxNewTokens = 3, ReturnFullText = true, Seed = 9 }, SettingsValidation = SettingsValidation.Ignore });
+        var own = new GenerationOptions { MaxNewTokens = 3, ReturnFullText = true, Seed = 9 };
+        using LlamaModel model = Load(new() { ModelId = "m", Generation = own, SettingsValidation = SettingsValidation.Ignore });
         using IChatClient client = model.AsIChatClient(leaveOpen: true);
         ChatResponse response = await client.GetResponseAsync(_hello, new() { AdditionalProperties = new() { ["colour"] = 1 } });
         Assert.Equal(("m", 3L), (response.ModelId, response.Usage!.OutputTokenCount));
@@ -319,9 +320,11 @@ public sealed class LlamaChatClientTests : IDisposable
     }
 
     private static LlamaModel Load(LlamaModelOptions options, FakeLogger? logger = null) =>
-        LlamaModel.Load(TinyModels.Create(), options, loggerFactory: logger is null ? null : LoggerFactory.Create(builder => builder.AddProvider(new Provider(logger))));
+        LlamaModel.Load(
+            TinyModels.Create(), options, loggerFactory: logger is null ? null : LoggerFactory.Create(builder => builder.AddProvider(new Provider(logger))));
 
-    private static ChatOptions Options(long seed, int tokens) => new() { Seed = seed, MaxOutputTokens = tokens, AdditionalProperties = new() { ["ignore_eos"] = true } };
+    private static ChatOptions Options(long seed, int tokens) =>
+        new() { Seed = seed, MaxOutputTokens = tokens, AdditionalProperties = new() { ["ignore_eos"] = true } };
 
     private static async Task<List<ChatResponseUpdate>> Collect(IAsyncEnumerable<ChatResponseUpdate> updates)
     {
