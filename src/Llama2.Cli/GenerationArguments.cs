@@ -20,7 +20,7 @@ internal sealed class GenerationArguments
     private readonly Option<float?> _presencePenalty = New<float?>("--presence-penalty", "X", "Subtracted from the logit of each token that the answer has used (default: 0)");
     private readonly Option<float?> _frequencyPenalty = New<float?>("--frequency-penalty", "X", "Subtracted for each time that the answer has used a token (default: 0)");
     private readonly Option<int?> _noRepeatNgramSize = New<int?>("--no-repeat-ngram-size", "N", "Runs of so many tokens may not occur twice; 0 allows all (default: 0)");
-    private readonly Option<string[]> _logitBias = New<string[]>("--logit-bias", "ID=VALUE", "Add to the logit of a token; -Infinity forbids it (may be repeated)");
+    private readonly Option<string[]> _logitBias = New<string[]>("--logit-bias", "ID=VALUE", "Add to the logit of a token; -inf forbids it (may be repeated)");
     private readonly Option<string[]> _badWord = New<string[]>("--bad-word", "TEXT", "A word that may not be generated (may be repeated)");
     private readonly Option<int?> _maxNewTokens = New<int?>("--max-new-tokens", "N", "The most tokens to generate (default: the rest of the context)");
     private readonly Option<int?> _minNewTokens = New<int?>("--min-new-tokens", "N", "Tokens before the end of text may come (default: 0)");
@@ -109,6 +109,13 @@ internal sealed class GenerationArguments
 
     private static T[]? NullIfEmpty<T>(T[]? values) => values is { Length: > 0 } ? values : null;
 
+    /// <summary>A number; <c>-inf</c> is what everybody but .NET calls -Infinity.</summary>
+    private static bool TryParse(string text, out float value)
+    {
+        value = float.NegativeInfinity;
+        return text.Equals("-inf", StringComparison.OrdinalIgnoreCase) || float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value);
+    }
+
     private TimeSpan? ParseTime(double? seconds) => seconds switch
     {
         null => null,
@@ -129,7 +136,7 @@ internal sealed class GenerationArguments
             string[] parts = pair.Split('=');
             if (parts.Length != 2
                 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int id)
-                || !float.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out float value))
+                || !TryParse(parts[1], out float value))
             {
                 throw new UsageException($"{_logitBias.Name}: ID=VALUE is expected, such as 29871=-2.5, not '{pair}'.");
             }

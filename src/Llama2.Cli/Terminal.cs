@@ -23,7 +23,7 @@ internal sealed class Terminal
 
     public bool ErrorIsTerminal { get; init; }
 
-    public Interrupts Interrupts { get; } = new();
+    public Interrupts Interrupts { get; init; } = new();
 
     /// <summary>The streams of this process: UTF-8 without a mark, lines ended by <c>\n</c>, whatever the locale.</summary>
     public static Terminal Open()

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Llama2.Testing;
 using Microsoft.Extensions.AI;
 
 namespace Llama2.Cli.Tests;

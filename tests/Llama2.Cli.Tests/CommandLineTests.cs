@@ -1,3 +1,5 @@
+using Llama2.Testing;
+
 namespace Llama2.Cli.Tests;
 
 public sealed class CommandLineTests
@@ -82,7 +84,7 @@ public sealed class CommandLineTests
     {
         using var folder = new TemporaryFolder();
 
-        CliResult result = await CliRunner.RunAsync("info", folder.Root);
+        CliResult result = await CliRunner.RunAsync("info", folder.Path);
 
         Assert.Equal(CommandLine.Failure, result.Code);
         Assert.Contains("config.json", result.Error, StringComparison.Ordinal);
@@ -93,7 +95,6 @@ public sealed class CommandLineTests
     [InlineData("Exit codes: 0 done, 1 failed or cancelled, 2 wrong usage.", "--help")]
     [InlineData("llama2 generate <MODEL> [options]", "generate", "--help")]
     [InlineData("A line that cannot be answered gets", "tokenize", "-h")]
-    [InlineData("0.1.0", "--version")]
     public async Task Run_Help_GoesToStandardOutput(string text, params string[] args)
     {
         CliResult result = (await CliRunner.RunAsync(args)).Succeeded();

@@ -1,3 +1,5 @@
+using Llama2.Testing;
+
 namespace Llama2.Cli.Tests;
 
 /// <summary>A tiny model with a tokenizer, and one without, made by <c>synth</c> once for all tests of a class.</summary>

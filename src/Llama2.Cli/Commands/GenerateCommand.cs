@@ -63,6 +63,7 @@ internal sealed class GenerateCommand : Command
         }
 
         await terminal.Output.WriteLineAsync(json ? GenerationReport.ToJson(prompt, result!) : "");
+        await terminal.Output.FlushAsync(CancellationToken.None);
         return result!.FinishReason == GenerationFinishReason.Cancelled ? throw new OperationCanceledException(cancellationToken) : CommandLine.Success;
     }
 

@@ -34,7 +34,7 @@ internal sealed class LogitsCommand : Command
                 terminal,
                 (line, answer) =>
                 {
-                    int[] ids = line.Ids("input_ids");
+                    int[] ids = line.Ids("input_ids") is { Length: > 0 } some ? some : throw new FormatException("\"input_ids\" is empty.");
                     if (ids.Length > model.ContextLength && !fixedContext)
                     {
                         Enlarge(ids.Length);
