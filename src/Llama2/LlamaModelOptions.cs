@@ -32,7 +32,7 @@ public sealed class LlamaModelOptions
     public int MaxQueuedRequests { get; set; } = 1024;
 
     /// <summary>Gets or sets the most tokens of one forward pass; longer prompts are taken in chunks of it, and cancellation is seen between them.</summary>
-    /// <value>At least 1. The default is 128.</value>
+    /// <value>At least 1. The default is 128. No more sequences run at a time than a pass has tokens.</value>
     public int BatchTokens { get; set; } = 128;
 
     /// <summary>Gets or sets settings that apply where a request names none, before the model's own <c>generation_config.json</c>.</summary>

@@ -13,7 +13,9 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
 {
     /// <param name="options">The caller's options; they are neither kept nor changed.</param>
     /// <param name="client">What <see cref="ChatOptions.RawRepresentationFactory"/> is called with.</param>
-    /// <exception cref="ArgumentException">A value has a wrong form or range, two values contradict, or, under <see cref="SettingsValidation.Strict"/>, a setting is unknown.</exception>
+    /// <exception cref="ArgumentException">
+    /// A value has a wrong form or range, two values contradict, or, under <see cref="SettingsValidation.Strict"/>, a setting is unknown.
+    /// </exception>
     /// <exception cref="NotSupportedException">Something is asked for that this client cannot do.</exception>
     public GenerationOptions Map(ChatOptions? options, IChatClient client)
     {
@@ -80,12 +82,14 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
 
         if (options.ResponseFormat is not (null or ChatResponseFormatText))
         {
-            throw new NotSupportedException($"ChatOptions.ResponseFormat asks for {options.ResponseFormat.GetType().Name}; this client answers in plain text only.");
+            throw new NotSupportedException(
+                $"ChatOptions.ResponseFormat asks for {options.ResponseFormat.GetType().Name}; this client answers in plain text only.");
         }
 
         if (options.ToolMode is RequiredChatToolMode || (options.Tools is { Count: > 0 } && options.ToolMode is not NoneChatToolMode))
         {
-            throw new NotSupportedException("ChatOptions.Tools are to be offered to the model, but this client cannot call tools; set ToolMode to None to list them only.");
+            throw new NotSupportedException(
+                "ChatOptions.Tools are to be offered to the model, but this client cannot call tools; set ToolMode to None to list them only.");
         }
 
         if (options.Reasoning is { } reasoning &&
@@ -148,7 +152,8 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
             object value = setting.Read(given) ?? throw new ArgumentException($"The setting '{source}' is {Show(given)}; it must be {setting.Form}.");
             if (_sources.TryGetValue(setting.Property, out string? other) && !Same(setting.Get(Options), value))
             {
-                throw new ArgumentException($"The settings '{other}' and '{source}' mean the same, but differ: {Show(setting.Get(Options))} and {Show(value)}.");
+                throw new ArgumentException(
+                    $"The settings '{other}' and '{source}' mean the same, but differ: {Show(setting.Get(Options))} and {Show(value)}.");
             }
 
             setting.Set(Options, value);

@@ -38,7 +38,7 @@ internal sealed class LlamaChatClient : IChatClient
 
         ChatResponse response = updates.ToChatResponse();
         response.RawRepresentation = ((GenerationUpdate)updates[^1].RawRepresentation!).Result;
-        response.Messages[^1].AdditionalProperties = response.AdditionalProperties?.Clone();      // where Semantic Kernel looks for metadata
+        response.AdditionalProperties = response.Messages[^1].AdditionalProperties?.Clone();      // some callers look here, Semantic Kernel in the message
         return response;
     }
 
@@ -112,7 +112,11 @@ internal sealed class LlamaChatClient : IChatClient
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> RunAsync(
-        ChatMessage[] conversation, string? instructions, GenerationOptions requested, ChatTelemetry? telemetry, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ChatMessage[] conversation,
+        string? instructions,
+        GenerationOptions requested,
+        ChatTelemetry? telemetry,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // Long conversations take a while to encode, and the caller's thread may be one that draws a window.
         GenerationOptions effective = Effective(requested);
@@ -123,7 +127,8 @@ internal sealed class LlamaChatClient : IChatClient
         }
 
         var answer = new ChatUpdateBuilder(_model.ModelId, _timeProvider.GetUtcNow(), plan, effective.ReturnFullText is true);
-        IAsyncEnumerable<GenerationUpdate> generation = _model.Engine.GenerateAsync(plan.Prompt.TokenIds, requested with { ReturnFullText = false }, cancellationToken);
+        GenerationOptions forEngine = requested with { ReturnFullText = false };       // the prompt's own text goes before the answer, not its decoded ids
+        IAsyncEnumerable<GenerationUpdate> generation = _model.Engine.GenerateAsync(plan.Prompt.TokenIds, forEngine, cancellationToken);
         generation = ChatTelemetry.Watch(
             generation, _model.ModelId, requested, conversation, _model.Options.EnableSensitiveData, answer.ResponseId, cancellationToken);
         await foreach (GenerationUpdate generated in generation.ConfigureAwait(false))

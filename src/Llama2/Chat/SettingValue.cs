@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Llama2;
 
-/// <summary>Reads a setting in whatever form configuration, JSON or code gives it: numbers of any type, text, flags, lists, <see cref="JsonElement"/>s.</summary>
+/// <summary>Reads a setting in whatever form JSON or code gives it: numbers of any type, text, flags, lists, <see cref="JsonElement"/>s.</summary>
 /// <remarks>Each reader returns null where the value has another form; <see cref="Unwrap"/> comes first.</remarks>
 internal static class SettingValue
 {

@@ -65,7 +65,8 @@ public abstract class Checkpoint : IDisposable
         if (missing.Length > 0)
         {
             string names = string.Join(", ", missing.Take(3).Select(name => $"'{name}'"));
-            throw new CheckpointException(file, "tensors", $"no {names}{(missing.Length > 3 ? $" and {missing.Length - 3:N0} more" : "")}", "every tensor of the shape");
+            string more = missing.Length > 3 ? $" and {missing.Length - 3:N0} more" : "";
+            throw new CheckpointException(file, "tensors", $"no {names}{more}", "every tensor of the shape");
         }
     }
 
@@ -101,7 +102,8 @@ public abstract class Checkpoint : IDisposable
         {
             [string file] => new GgufCheckpoint(file),
             [] => throw new CheckpointException(path, "folder", "neither config.json nor params.json nor a .gguf file", KnownLayouts),
-            _ => throw new CheckpointException(path, "folder", $"several .gguf files ({string.Join(", ", gguf.Select(System.IO.Path.GetFileName))})", "the path of one"),
+            _ => throw new CheckpointException(
+                path, "folder", $"several .gguf files ({string.Join(", ", gguf.Select(System.IO.Path.GetFileName))})", "the path of one"),
         };
 
         bool Has(string name) => File.Exists(System.IO.Path.Combine(path, name));

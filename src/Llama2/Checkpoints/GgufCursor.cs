@@ -39,7 +39,9 @@ internal sealed class GgufCursor(MappedFile file, long position = 0)
     public long Count(int leastBytes, string field)
     {
         ulong count = UInt64(field);
-        return count <= (ulong)(Remaining / leastBytes) ? (long)count : throw Fault(field, $"{count:N0}", $"at most {Remaining / leastBytes:N0}, for {Remaining:N0} bytes remain");
+        return count <= (ulong)(Remaining / leastBytes)
+            ? (long)count
+            : throw Fault(field, $"{count:N0}", $"at most {Remaining / leastBytes:N0}, for {Remaining:N0} bytes remain");
     }
 
     /// <summary>A string of at most so many bytes of UTF-8.</summary>

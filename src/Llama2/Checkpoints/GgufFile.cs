@@ -23,11 +23,14 @@ public static class GgufFile
     /// <param name="format">The format of the matrices: F32, F16, BF16, Q8_0 or Q4_0.</param>
     /// <param name="progress">Told after each tensor, with bytes of the file to be.</param>
     /// <param name="cancellationToken">Seen between rows; nothing is left behind then.</param>
-    /// <exception cref="NotSupportedException">The format is one that is only read, or the model has what GGUF cannot say (dynamic rope scaling, more than three ids that end a text).</exception>
+    /// <exception cref="NotSupportedException">
+    /// The format is one that is only read, or the model has what GGUF cannot say (dynamic rope scaling, more than three ids that end a text).
+    /// </exception>
     /// <exception cref="CheckpointException">A weight cannot be stored in the format, or the tokenizer has more ids than the model.</exception>
     /// <exception cref="IOException">The file cannot be written; what stood at <paramref name="path"/> still does.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; what stood at <paramref name="path"/> still does.</exception>
-    public static void Write(Checkpoint checkpoint, string path, WeightFormat format, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static void Write(
+        Checkpoint checkpoint, string path, WeightFormat format, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -148,7 +151,12 @@ public static class GgufFile
         }
         catch (ArgumentException exception)
         {
-            throw new CheckpointException(checkpoint.Path, $"tensor '{tensor.Source.Name}', row {row}", exception.Message.TrimEnd('.'), $"weights that {tensor.Format} can store", exception);
+            throw new CheckpointException(
+                checkpoint.Path,
+                $"tensor '{tensor.Source.Name}', row {row}",
+                exception.Message.TrimEnd('.'),
+                $"weights that {tensor.Format} can store",
+                exception);
         }
         finally
         {

@@ -25,6 +25,9 @@ internal sealed class GgufMetadata
         }
     }
 
+    /// <summary>The path of the file, for messages.</summary>
+    public string File => _file.Path;
+
     public bool Contains(string key) => _values.ContainsKey(key);
 
     /// <summary>An integer of any width from 0 to the most of an <see cref="int"/>; null where the key is missing.</summary>
@@ -82,9 +85,6 @@ internal sealed class GgufMetadata
         (float)(cursor.Real(type, key) ?? throw Fault(key, $"elements of type {type}", "floating-point numbers")));
 
     public int[] RequiredInt32s(string key, int count) => Required(key, count, (cursor, type) => ReadInt32(cursor, type, key));
-
-    /// <summary>The file that the metadata stand in.</summary>
-    public string Path => _file.Path;
 
     public CheckpointException Fault(string key, string found, string expected) => new(_file.Path, key, found, expected);
 

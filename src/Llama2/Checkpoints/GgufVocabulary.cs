@@ -44,7 +44,7 @@ internal static class GgufVocabulary
             throw metadata.Fault(Prefix + "unknown_token_id", $"{unknown}", $"an id below {entries.Length}");
         }
 
-        return new(entries, config.BeginOfTextId, config.EndOfTextIds[0], unknown, metadata.Flag(Prefix + "add_space_prefix") ?? true, metadata.Path);
+        return new(entries, config.BeginOfTextId, config.EndOfTextIds[0], unknown, metadata.Flag(Prefix + "add_space_prefix") ?? true, metadata.File);
     }
 
     /// <summary>The ids that end a sequence: end of text, of a turn, of a message. Without any, the family's default.</summary>

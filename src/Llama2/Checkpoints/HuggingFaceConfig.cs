@@ -107,8 +107,9 @@ internal static class HuggingFaceConfig
         float Factor() => fields.Single("factor") ?? throw fields.Error("factor", "nothing", "a number of at least 1");
     }
 
-    private static (GenerationOptions Options, int[] EndOfTextIds) Generation(ConfigFields fields) => (
-        new GenerationOptions
+    private static (GenerationOptions Options, int[] EndOfTextIds) Generation(ConfigFields fields)
+    {
+        var options = new GenerationOptions
         {
             DoSample = fields.Boolean("do_sample"),
             Temperature = fields.Single("temperature"),
@@ -120,6 +121,17 @@ internal static class HuggingFaceConfig
             NoRepeatNgramSize = fields.Int32("no_repeat_ngram_size"),
             MaxNewTokens = fields.Int32("max_new_tokens"),
             MinNewTokens = fields.Int32("min_new_tokens"),
-        },
-        fields.Ids("eos_token_id") ?? []);
+        };
+        try
+        {
+            options.Validate();
+        }
+        catch (ArgumentException exception)
+        {
+            string found = $"one out of range ({exception.Message.TrimEnd('.')})";
+            throw new CheckpointException(fields.File, "settings", found, "settings in their ranges", exception);
+        }
+
+        return (options, fields.Ids("eos_token_id") ?? []);
+    }
 }

@@ -25,11 +25,13 @@ public static class HuggingFaceFolder
     /// <exception cref="IOException">The folder holds something, is a file, or cannot be written.</exception>
     /// <exception cref="CheckpointException">The checkpoint or its tokenizer is damaged.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public static void Write(Checkpoint checkpoint, string path, WeightFormat format, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public static void Write(
+        Checkpoint checkpoint, string path, WeightFormat format, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Write(checkpoint, path, format, DefaultShardBytes, progress, cancellationToken);
 
     internal static void Write(
-        Checkpoint checkpoint, string path, WeightFormat format, long shardBytes, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
+        Checkpoint checkpoint, string path, WeightFormat format, long shardBytes,
+        IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentException.ThrowIfNullOrWhiteSpace(path);

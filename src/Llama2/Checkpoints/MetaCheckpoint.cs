@@ -48,8 +48,11 @@ internal sealed class MetaCheckpoint : Checkpoint
     public override IReadOnlyDictionary<string, CheckpointTensor> Tensors => _tensors;
 
     /// <summary>Meta's download keeps one tokenizer beside the folders of its models.</summary>
-    public override LlamaTokenizer? LoadTokenizer() =>
-        LoadTokenizer(Path) ?? (System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path).TrimEnd(System.IO.Path.DirectorySeparatorChar)) is { } parent ? LoadTokenizer(parent) : null);
+    public override LlamaTokenizer? LoadTokenizer()
+    {
+        string? parent = System.IO.Path.GetDirectoryName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path)));
+        return LoadTokenizer(Path) ?? (parent is null ? null : LoadTokenizer(parent));
+    }
 
     protected override void Dispose(bool disposing)
     {
@@ -125,7 +128,8 @@ internal sealed class MetaCheckpoint : Checkpoint
             throw fields.Error("use_scaled_rope", "true", "false: that scaling is not Llama 2's");
         }
 
-        MappedTensor embedding = parts[0].Open(MetaName(TensorNames.Embedding), TensorNames.Embedding), gate = parts[0].Open(MetaName(TensorNames.Gate(0)), TensorNames.Gate(0));
+        MappedTensor embedding = parts[0].Open(MetaName(TensorNames.Embedding), TensorNames.Embedding);
+        MappedTensor gate = parts[0].Open(MetaName(TensorNames.Gate(0)), TensorNames.Gate(0));
         long embeddingRows = embedding.Columns == hidden ? (long)embedding.Rows * parts.Length : embedding.Rows;
         return new LlamaConfig
         {
@@ -156,7 +160,8 @@ internal sealed class MetaCheckpoint : Checkpoint
         if (!byRows && !(first.Rows == rows && (long)first.Columns * parts.Length == columns))
         {
             throw new CheckpointException(
-                _files[0].Path, $"tensor '{MetaName(name)}'", $"shape [{first.Rows}, {first.Columns}]", $"[{rows}, {columns}], or one of {parts.Length} equal pieces of it");
+                _files[0].Path, $"tensor '{MetaName(name)}'", $"shape [{first.Rows}, {first.Columns}]",
+                $"[{rows}, {columns}], or one of {parts.Length} equal pieces of it");
         }
 
         MappedTensor[] pieces = Array.ConvertAll(parts, part => part.Open(MetaName(name), name));

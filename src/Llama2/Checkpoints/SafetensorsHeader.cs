@@ -31,7 +31,8 @@ internal static class SafetensorsHeader
         if (length > (ulong)Math.Min(MaxHeaderBytes, file.Length - 8))
         {
             throw new CheckpointException(
-                file.Path, "header length", $"{length:N0} bytes", $"at most {Math.Min(MaxHeaderBytes, file.Length - 8):N0}, what the format and the file allow");
+                file.Path, "header length", $"{length:N0} bytes",
+                $"at most {Math.Min(MaxHeaderBytes, file.Length - 8):N0}, what the format and the file allow");
         }
 
         try
@@ -59,7 +60,9 @@ internal static class SafetensorsHeader
                 continue;
             }
 
-            string name = reader.ValueSpan.Length <= MaxNameLength ? reader.GetString()! : throw Error(file, "names", "a longer one", $"at most {MaxNameLength:N0} bytes");
+            string name = reader.ValueSpan.Length <= MaxNameLength
+                ? reader.GetString()!
+                : throw Error(file, "names", "a longer one", $"at most {MaxNameLength:N0} bytes");
             if (!names.Add(name))
             {
                 throw Error(file, $"tensor '{name}'", "two of that name", "one");

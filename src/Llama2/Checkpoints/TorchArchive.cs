@@ -19,7 +19,8 @@ internal sealed class TorchArchive
         }
 
         _folder = pickles[0][..^"data.pkl".Length];
-        if (_entries.TryGetValue($"{_folder}byteorder", out ZipPlace order) && !file.Span(order.Offset, (int)Math.Min(order.Length, 16)).SequenceEqual("little"u8))
+        if (_entries.TryGetValue($"{_folder}byteorder", out ZipPlace order)
+            && !file.Span(order.Offset, (int)Math.Min(order.Length, 16)).SequenceEqual("little"u8))
         {
             throw Error("byteorder", "another order", "little");
         }
@@ -51,8 +52,11 @@ internal sealed class TorchArchive
         (int rows, int columns) = tensor.Shape switch
         {
             [long length and > 0 and <= int.MaxValue] when tensor.Strides is [1] => (1, (int)length),
-            [long height and > 0 and <= int.MaxValue, long width and > 0 and <= int.MaxValue] when tensor.Strides is [long stride, 1] && stride == width => ((int)height, (int)width),
-            _ => throw Error($"tensor '{name}'", $"shape [{string.Join(", ", tensor.Shape)}], strides [{string.Join(", ", tensor.Strides)}]", "a vector or matrix in row order"),
+            [long height and > 0 and <= int.MaxValue, long width and > 0 and <= int.MaxValue] when tensor.Strides is [long stride, 1] && stride == width
+                => ((int)height, (int)width),
+            _ => throw Error(
+                $"tensor '{name}'", $"shape [{string.Join(", ", tensor.Shape)}], strides [{string.Join(", ", tensor.Strides)}]",
+                "a vector or matrix in row order"),
         };
         if (!_entries.TryGetValue($"{_folder}data/{tensor.Storage.Key}", out ZipPlace place))
         {
@@ -62,7 +66,8 @@ internal sealed class TorchArchive
         long count = (long)rows * columns, held = place.Length / bytes;
         if (tensor.Storage.Count > held || count > tensor.Storage.Count || tensor.Offset > tensor.Storage.Count - count)
         {
-            throw Error($"tensor '{name}'", $"{count:N0} numbers from {tensor.Offset:N0} in a storage of {tensor.Storage.Count:N0}", $"a place within the {held:N0} of its entry");
+            string found = $"{count:N0} numbers from {tensor.Offset:N0} in a storage of {tensor.Storage.Count:N0}";
+            throw Error($"tensor '{name}'", found, $"a place within the {held:N0} of its entry");
         }
 
         return new(libraryName, format, rows, columns, _file, place.Offset + tensor.Offset * bytes, interleavedHeadSize);

@@ -58,7 +58,8 @@ internal ref struct TorchUnpickler
             throw unpickler.Error("another value", "a dictionary of tensors");
         }
 
-        return root.Where(entry => entry.Key is string && entry.Value is TorchTensor).ToDictionary(entry => (string)entry.Key, entry => (TorchTensor)entry.Value!);
+        return root.Where(entry => entry.Key is string && entry.Value is TorchTensor)
+            .ToDictionary(entry => (string)entry.Key, entry => (TorchTensor)entry.Value!);
     }
 
     private object? Run()
@@ -111,7 +112,7 @@ internal ref struct TorchUnpickler
                     break;
                 case '\x93':
                     (object? name, object? module) = (Pop(), Pop());
-                    Push(Global(module as string ?? throw Error("another value", "the name of a module"), name as string ?? throw Error("another value", "a name")));
+                    Push(module is string place && name is string thing ? Global(place, thing) : throw Error("another value", "a module and a name"));
                     break;
                 case ')':
                     Push(Array.Empty<object?>());
@@ -193,7 +194,8 @@ internal ref struct TorchUnpickler
         }
 
         // _rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, backward_hooks, …)
-        return function == _rebuildTensor && arguments is [TorchStorage storage, long offset and >= 0, object?[] shape, object?[] strides, ..] && shape.Length == strides.Length
+        return function == _rebuildTensor
+            && arguments is [TorchStorage storage, long offset and >= 0, object?[] shape, object?[] strides, ..] && shape.Length == strides.Length
             ? new TorchTensor(storage, offset, Numbers(shape), Numbers(strides))
             : throw Error("a call with other arguments", "_rebuild_tensor_v2 of a storage, or an empty OrderedDict");
     }

@@ -70,18 +70,21 @@ public class ChatUpdateBuilderTests
     public void Next_Scores_StandInEachUpdateAndInTheLast()
     {
         ScoredToken[] first = [new(new(3, -0.5f), [])], all = [.. first, new(new(2, -1), [])];
-        ChatResponseUpdate[] updates = Build(new GenerationUpdate { TokenIds = [3], LogProbabilities = first }, new GenerationUpdate { Result = Result(scores: all) });
+        ChatResponseUpdate[] updates = Build(
+            new GenerationUpdate { TokenIds = [3], LogProbabilities = first }, new GenerationUpdate { Result = Result(scores: all) });
         Assert.Equal(2, updates.Length);
         Assert.Same(first, updates[0].AdditionalProperties!["logprobs"]);
         Assert.Same(all, updates[1].AdditionalProperties!["logprobs"]);
         Assert.Same(all, updates[1].AdditionalProperties!["prompt_logprobs"]);
-        Assert.Same(all, updates.ToChatResponse().AdditionalProperties!["logprobs"]);
+        ChatResponse response = updates.ToChatResponse();
+        Assert.Same(all, Assert.Single(response.Messages).AdditionalProperties!["logprobs"]);
     }
 
     [Fact]
     public void Next_Dropped_IsTold()
     {
-        ChatResponseUpdate last = Build(false, Plan() with { DroppedMessages = [0, 1], DroppedTokens = 30 }, new GenerationUpdate { Result = Result(dropped: 2) })[^1];
+        ChatPlan plan = Plan() with { DroppedMessages = [0, 1], DroppedTokens = 30 };
+        ChatResponseUpdate last = Build(false, plan, new GenerationUpdate { Result = Result(dropped: 2) })[^1];
         Assert.Equal((2, 32), (last.AdditionalProperties!["dropped_messages"], last.AdditionalProperties["dropped_prompt_tokens"]));
     }
 
@@ -94,7 +97,8 @@ public class ChatUpdateBuilderTests
 
     private static GenerationUpdate Piece(string text) => new() { Text = text, TokenIds = [5] };
 
-    private static GenerationUpdate Last(string text, GenerationFinishReason reason = GenerationFinishReason.Stop) => new() { Text = text, Result = Result(reason) };
+    private static GenerationUpdate Last(string text, GenerationFinishReason reason = GenerationFinishReason.Stop) =>
+        new() { Text = text, Result = Result(reason) };
 
     private static GenerationResult Result(
         GenerationFinishReason reason = GenerationFinishReason.Stop, IReadOnlyList<ScoredToken>? scores = null, int dropped = 0, int completion = 3) => new()

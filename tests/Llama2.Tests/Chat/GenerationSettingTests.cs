@@ -18,7 +18,7 @@ public class GenerationSettingTests
         { "presence_penalty", nameof(GenerationOptions.PresencePenalty), 0.5, 0.5f },
         { "frequency_penalty", nameof(GenerationOptions.FrequencyPenalty), -0.5, -0.5f },
         { "no_repeat_ngram_size", nameof(GenerationOptions.NoRepeatNgramSize), 3, 3 },
-        { "seed", nameof(GenerationOptions.Seed), 9007199254740991L, 9007199254740991L },
+        { "seed", nameof(GenerationOptions.Seed), 9007199254740993L, 9007199254740993L },
         { "max_new_tokens", nameof(GenerationOptions.MaxNewTokens), 11, 11 },
         { "max_tokens", nameof(GenerationOptions.MaxNewTokens), 12, 12 },
         { "min_new_tokens", nameof(GenerationOptions.MinNewTokens), 2, 2 },
@@ -157,7 +157,8 @@ public class GenerationSettingTests
     public void Read_OverflowForms_GiveThePolicy()
     {
         GenerationSetting setting = GenerationSetting.Find("context_overflow")!;
-        Assert.All(new object[] { ContextOverflow.TruncateLeft, "TruncateLeft", "truncate_left" }, form => Assert.Equal(ContextOverflow.TruncateLeft, setting.Read(form)));
+        object[] forms = [ContextOverflow.TruncateLeft, "TruncateLeft", "truncate_left"];
+        Assert.All(forms, form => Assert.Equal(ContextOverflow.TruncateLeft, setting.Read(form)));
         Assert.Equal(ContextOverflow.Throw, setting.Read("throw"));
         Assert.Null(setting.Read((ContextOverflow)9));
     }
@@ -210,7 +211,7 @@ public class GenerationSettingTests
     [InlineData("topK", "top_k")]
     [InlineData("max-new-tokens", "max_new_tokens")]
     [InlineData("max_new_token", "max_new_tokens")]
-    [InlineData("repeat_penalty", "repetition_penalty")]
+    [InlineData("repetitionPenalties", "repetition_penalty")]
     [InlineData("temprature", "temperature")]
     [InlineData("colour", null)]
     [InlineData("", null)]
@@ -226,7 +227,7 @@ public class GenerationSettingTests
     [Theory]
     [InlineData("null")]
     [InlineData("1")]
-    public void Unwrap_Json_GivesPlainValues(string json) => Assert.Equal(json == "null" ? null : 1L, SettingValue.Unwrap(JsonElement(json)));
+    public void Unwrap_Json_GivesPlainValues(string json) => Assert.Equal(json == "null" ? null : (object)1L, SettingValue.Unwrap(JsonElement(json)));
 
     private static JsonElement JsonElement(string json) => JsonSerializer.Deserialize<JsonElement>(json);
 }

@@ -26,9 +26,9 @@ public sealed class GgufBuilder
             .Set("llama.block_count", 1u).Set("llama.feed_forward_length", 12u).Set("llama.attention.head_count", 2u)
             .Set("llama.attention.head_count_kv", 1u).Set("llama.attention.layer_norm_rms_epsilon", 1e-5f)
             .Set("tokenizer.ggml.model", "llama")
-            .Set("tokenizer.ggml.tokens", new[] { "<unk>", "<s>", "</s>", "<0x0A>", "▁", "é" })
+            .Set("tokenizer.ggml.tokens", new[] { "<unk>", "<s>", "</s>", "a", "▁", "é" })
             .Set("tokenizer.ggml.scores", new[] { 0f, 0, 0, 0, -1, -2.5f })
-            .Set("tokenizer.ggml.token_type", new[] { 2, 3, 3, 6, 1, 1 });
+            .Set("tokenizer.ggml.token_type", new[] { 2, 3, 3, 4, 1, 1 });
         builder.Matrix("token_embd.weight", 6, 8).Vector("blk.0.attn_norm.weight", 8).Matrix("blk.0.attn_q.weight", 8, 8)
             .Matrix("blk.0.attn_k.weight", 4, 8).Matrix("blk.0.attn_v.weight", 4, 8).Matrix("blk.0.attn_output.weight", 8, 8)
             .Vector("blk.0.ffn_norm.weight", 8).Matrix("blk.0.ffn_gate.weight", 12, 8).Matrix("blk.0.ffn_up.weight", 12, 8)

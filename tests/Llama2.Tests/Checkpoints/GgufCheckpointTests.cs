@@ -39,7 +39,7 @@ public sealed class GgufCheckpointTests : IDisposable
         Assert.Equal((1, 2, 0, true), (tokenizer.BeginOfTextId, tokenizer.EndOfTextId, tokenizer.UnknownId, tokenizer.AddDummyPrefix));
         Assert.Equal(new VocabularyEntry("é", -2.5f, TokenKind.Normal), tokenizer.Vocabulary[5]);
         Assert.Equal(
-            [TokenKind.Unknown, TokenKind.Control, TokenKind.Control, TokenKind.Byte, TokenKind.Normal, TokenKind.Normal],
+            [TokenKind.Unknown, TokenKind.Control, TokenKind.Control, TokenKind.UserDefined, TokenKind.Normal, TokenKind.Normal],
             tokenizer.Vocabulary.Select(entry => entry.Kind));
     }
 
@@ -179,7 +179,7 @@ public sealed class GgufCheckpointTests : IDisposable
         { "tokenizer.ggml.scores: found nothing", b => b.Remove("tokenizer.ggml.scores") },
         { "tokenizer.ggml.scores: found elements of type Int32", b => b.Set("tokenizer.ggml.scores", new int[6]) },
         { "tokenizer.ggml.scores: found not a number for id 2", b => b.Set("tokenizer.ggml.scores", new[] { 0, 0, float.NaN, 0, 0, 0 }) },
-        { "tokenizer.ggml.token_type: found 7 for id 1", b => b.Set("tokenizer.ggml.token_type", new[] { 2, 7, 3, 6, 1, 1 }) },
+        { "tokenizer.ggml.token_type: found 7 for id 1", b => b.Set("tokenizer.ggml.token_type", new[] { 2, 7, 3, 4, 1, 1 }) },
         { "tokenizer.ggml.unknown_token_id: found 6", b => b.Set("tokenizer.ggml.unknown_token_id", 6u) },
         { "tokenizer.ggml.add_space_prefix: found a value of type UInt32", b => b.Set("tokenizer.ggml.add_space_prefix", 1u) },
     };

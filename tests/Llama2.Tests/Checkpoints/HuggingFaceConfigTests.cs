@@ -132,6 +132,14 @@ public class HuggingFaceConfigTests
         Assert.Equal([2], ids);
     }
 
+    [Fact]
+    public void ReadGeneration_OutOfRange_IsRefusedByName()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["g.json"], """{"top_p": 1.5}""");
+        Assert.Contains("top_p", Assert.Throws<CheckpointException>(() => HuggingFaceConfig.ReadGeneration(folder["g.json"])).Found);
+    }
+
     private static LlamaConfig Read(string fields) => Read(null, fields);
 
     private static LlamaConfig Read(char? mark, string fields)

@@ -83,6 +83,28 @@ public class HuggingFaceFolderTests
         Rows.AssertEqual(first, second);
     }
 
+    [Fact]
+    public void Write_Tokenizer_ReadsBackTheSame()
+    {
+        using var folder = new TemporaryFolder();
+        using RandomCheckpoint source = TinyModels.Create();
+        HuggingFaceFolder.Write(source, folder["model"], WeightFormat.F32);
+        using var checkpoint = Checkpoint.Open(folder["model"]);
+        LlamaTokenizer expected = source.LoadTokenizer()!, actual = checkpoint.LoadTokenizer()!;
+        Assert.Equal(expected.Vocabulary, actual.Vocabulary);
+        Assert.Equal(expected.Encode("a cab, a bad fee"), actual.Encode("a cab, a bad fee"));
+        Assert.Contains("\"bos_token\": \"<s>\"", File.ReadAllText(folder["model/tokenizer_config.json"]));
+    }
+
+    [Fact]
+    public void LoadTokenizer_LargerThanTheModel_IsRefused()
+    {
+        using TemporaryFolder small = CheckpointTests.HuggingFace(), large = CheckpointTests.HuggingFace(config: TinyModels.Config with { VocabularySize = 321 });
+        File.Copy(large["tokenizer.model"], small["tokenizer.model"], overwrite: true);
+        using var checkpoint = Checkpoint.Open(small.Path);
+        Assert.Equal("tokenizer", Assert.Throws<CheckpointException>(() => checkpoint.LoadTokenizer()).Field);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

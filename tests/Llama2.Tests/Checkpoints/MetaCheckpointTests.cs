@@ -55,7 +55,7 @@ public class MetaCheckpointTests
     }
 
     [Fact]
-    public void Open_NoTokenizer_HasNone()
+    public void LoadTokenizer_BesideTheFolder_IsFound()
     {
         using var folder = new TemporaryFolder();
         using RandomCheckpoint source = TinyModels.Create();
@@ -63,6 +63,8 @@ public class MetaCheckpointTests
         MetaFolder.Write(source, model);
         using var checkpoint = Checkpoint.Open(model);
         Assert.Null(checkpoint.LoadTokenizer());
+        SentencePieceModelWriter.Write(source.LoadTokenizer()!, folder["tokenizer.model"]);
+        Assert.Equal(320, checkpoint.LoadTokenizer()!.VocabularySize);              // Meta keeps one beside the folders of its models
     }
 
     [Theory]
