@@ -81,13 +81,21 @@ internal static class CommandLine
         IEnumerable<string> messages = parse.Errors.Select(error => error.Message).Distinct();
         foreach (string message in parse.UnmatchedTokens is [string unknown, ..] ? messages.Where(text => text.Contains(unknown, StringComparison.Ordinal)) : messages)
         {
-            terminal.Error.WriteLine($"error: {message}");
+            terminal.Error.WriteLine($"error: {InPlainWords(message)}");
         }
 
         Command command = parse.CommandResult.Command;
         string name = command is { Parents: var parents } && parents.Any() ? $"llama2 {command.Name}" : "llama2";
         terminal.Error.WriteLine($"'{name} --help' lists what it takes.");
         return Usage;
+    }
+
+    /// <summary>The parser names .NET types, which say nothing to most people.</summary>
+    private static string InPlainWords(string message)
+    {
+        int type = message.IndexOf(" as expected type '", StringComparison.Ordinal);
+        string expected = type >= 0 && message.AsSpan(type).Contains("Int", StringComparison.Ordinal) ? "a whole number" : "a number";
+        return type < 0 ? message : $"{message[..type]}: {expected} is expected.";
     }
 
     private static int ReportFailure(Exception exception, bool verbose, Terminal terminal)

@@ -124,6 +124,14 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
     }
 
     [Fact]
+    public async Task Generate_Verbose_LogsToStandardError()
+    {
+        CliResult result = (await CliRunner.RunAsync("generate", model.Path, "--prompt", "a", "--max-new-tokens", "1", "--verbose")).Succeeded();
+
+        Assert.Contains("Information: Llama2.LlamaModel: ", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Generate_WithoutTokenizer_SaysSo()
     {
         CliResult result = await CliRunner.RunAsync("generate", model.PathWithoutTokenizer, "--prompt", "a");
