@@ -23,6 +23,7 @@ internal sealed record ModelSummary(
     public IReadOnlyList<(string Name, string Value)> Lines()
     {
         string heads = Config.KeyValueHeadCount == Config.HeadCount ? "" : $", {Config.KeyValueHeadCount} for keys and values";
+        string cache = ByteSize.Format(Memory.FullContextCacheBytes);
         return
         [
             ("path", Path),
@@ -37,7 +38,7 @@ internal sealed record ModelSummary(
             ("output head", Config.TieWordEmbeddings ? "the embeddings" : "its own"),
             .. Tensors.Select(tensors => (tensors.Name, $"{tensors.Format}, {ByteSize.Format(tensors.Bytes)} in {tensors.Count}")),
             ("weights", $"{ByteSize.Format(Memory.WeightBytes)} in memory, {ByteSize.Format(Memory.MappedBytes)} mapped"),
-            ("cache", $"{ByteSize.Format(Memory.CacheBytesPerToken)} per token, {ByteSize.Format(Memory.FullContextCacheBytes)} for {Memory.ContextLength} tokens"),
+            ("cache", $"{ByteSize.Format(Memory.CacheBytesPerToken)} per token, {cache} for {Memory.ContextLength} tokens"),
             ("buffers", ByteSize.Format(Memory.ActivationBytes)),
             ("memory", $"{ByteSize.Format(Memory.TotalBytes)} with one full context, besides what is mapped"),
             ("device", $"{Backend.Device}, {Backend.Threads} threads"),
@@ -104,7 +105,8 @@ internal sealed record ModelSummary(
             ContextLength = 1,
             RmsNormEpsilon = 1e-5f,
         };
-        using LlamaModel probe = LlamaModel.Load(new RandomCheckpoint(config), new LlamaModelOptions { Threads = options.Threads, WeightFormat = options.WeightFormat });
+        var probeOptions = new LlamaModelOptions { Threads = options.Threads, WeightFormat = options.WeightFormat };
+        using LlamaModel probe = LlamaModel.Load(new RandomCheckpoint(config), probeOptions);
         return probe.Info;
     }
 
