@@ -16,7 +16,7 @@ internal sealed record ModelSummary(
             TensorClass.Group(checkpoint.Tensors.Values),
             checkpoint.LoadTokenizer()?.VocabularySize,
             LlamaModel.EstimateMemory(path, options),
-            Probe(options));
+            LlamaModel.DescribeBackend(options));
     }
 
     /// <summary>What people read, line by line.</summary>
@@ -89,26 +89,6 @@ internal sealed record ModelSummary(
         json.WriteString("kernels", Backend.Kernels);
         json.WriteNumber("threads", Backend.Threads);
     });
-
-    /// <summary>Device and kernels depend on the machine, not on the model: so a model of one tiny layer tells them without a load.</summary>
-    private static BackendInfo Probe(LlamaModelOptions options)
-    {
-        var config = new LlamaConfig
-        {
-            HiddenSize = 32,
-            IntermediateSize = 32,
-            LayerCount = 1,
-            HeadCount = 1,
-            KeyValueHeadCount = 1,
-            HeadSize = 32,
-            VocabularySize = 3,
-            ContextLength = 1,
-            RmsNormEpsilon = 1e-5f,
-        };
-        var probeOptions = new LlamaModelOptions { Threads = options.Threads, WeightFormat = options.WeightFormat };
-        using LlamaModel probe = LlamaModel.Load(new RandomCheckpoint(config), probeOptions);
-        return probe.Info;
-    }
 
     private static string Name(RopeScalingKind kind) => kind == RopeScalingKind.Linear ? "linear" : "dynamic";
 

@@ -100,6 +100,14 @@ public class LlamaModelTests
     }
 
     [Fact]
+    public void DescribeBackend_EqualsWhatALoadUses()
+    {
+        var options = new LlamaModelOptions { Threads = 2 };
+        using var model = LlamaModel.Load(TinyModels.Create(), options);
+        Assert.Equal(model.Info with { WeightFormats = "", WeightBytes = 0, CacheBytesPerToken = 0 }, LlamaModel.DescribeBackend(options));
+    }
+
+    [Fact]
     public void Load_OptionsOutOfRange_Throws()
     {
         Refuse(options => options.ContextLength = 0);
