@@ -6,7 +6,6 @@ namespace Llama2;
 internal sealed unsafe class AlignedMemory : IDisposable
 {
     private const int Alignment = 64;
-    private readonly long _pressure;
     private void* _start;
 
     public AlignedMemory(long bytes)
@@ -15,10 +14,9 @@ internal sealed unsafe class AlignedMemory : IDisposable
         _start = NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 1)), Alignment);
         NativeMemory.Clear(_start, (nuint)bytes);
         Bytes = bytes;
-        _pressure = bytes;
-        if (_pressure > 0)
+        if (bytes > 0)
         {
-            GC.AddMemoryPressure(_pressure);
+            GC.AddMemoryPressure(bytes);
         }
     }
 
@@ -49,9 +47,9 @@ internal sealed unsafe class AlignedMemory : IDisposable
         {
             NativeMemory.AlignedFree(_start);
             _start = null;
-            if (_pressure > 0)
+            if (Bytes > 0)
             {
-                GC.RemoveMemoryPressure(_pressure);
+                GC.RemoveMemoryPressure(Bytes);
             }
         }
     }
