@@ -6,6 +6,7 @@ namespace Llama2;
 internal sealed unsafe class AlignedMemory : IDisposable
 {
     private const int Alignment = 64;
+    private static long _liveBytes;
     private void* _start;
 
     public AlignedMemory(long bytes)
@@ -14,6 +15,7 @@ internal sealed unsafe class AlignedMemory : IDisposable
         _start = NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 1)), Alignment);
         NativeMemory.Clear(_start, (nuint)bytes);
         Bytes = bytes;
+        Interlocked.Add(ref _liveBytes, bytes);
         if (bytes > 0)
         {
             GC.AddMemoryPressure(bytes);
@@ -21,6 +23,9 @@ internal sealed unsafe class AlignedMemory : IDisposable
     }
 
     ~AlignedMemory() => Free();
+
+    /// <summary>Bytes of the whole process that are allocated this way and not yet freed.</summary>
+    public static long LiveBytes => Interlocked.Read(ref _liveBytes);
 
     public long Bytes { get; }
 
@@ -47,6 +52,7 @@ internal sealed unsafe class AlignedMemory : IDisposable
         {
             NativeMemory.AlignedFree(_start);
             _start = null;
+            Interlocked.Add(ref _liveBytes, -Bytes);
             if (Bytes > 0)
             {
                 GC.RemoveMemoryPressure(Bytes);

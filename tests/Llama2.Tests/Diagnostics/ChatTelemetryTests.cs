@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 
 namespace Llama2.Tests;
 
-[Collection(TelemetryGroup.Name)]
+[Collection(RunsAlone.Name)]
 public sealed class ChatTelemetryTests : IDisposable
 {
     private static readonly ChatMessage[] _messages = [new(ChatRole.System, "Be brief."), new(ChatRole.User, "Did it rain?")];

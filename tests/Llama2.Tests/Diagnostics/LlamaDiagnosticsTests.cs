@@ -4,14 +4,7 @@ using Microsoft.Extensions.Logging.Testing;
 
 namespace Llama2.Tests;
 
-/// <summary>Instruments are one per process: tests that listen, or that say nobody does, run while no other test runs.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class TelemetryGroup
-{
-    public const string Name = "Telemetry";
-}
-
-[Collection(TelemetryGroup.Name)]
+[Collection(RunsAlone.Name)]
 public sealed class LlamaDiagnosticsTests : IDisposable
 {
     private readonly string _model = $"model-{Guid.NewGuid():N}";           // engines of other tests may still write to the same instruments

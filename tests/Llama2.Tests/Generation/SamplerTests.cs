@@ -4,6 +4,7 @@ using FsCheck.Xunit;
 
 namespace Llama2.Tests;
 
+[Trait("Category", "InstructionSets")]
 public class SamplerTests
 {
     private static readonly int[] _endIds = [2, 5];
