@@ -8,6 +8,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     private readonly CpuWeights _weights;
     private readonly WorkerGroup _workers;
     private readonly CpuForwardPass _pass;
+    private bool _disposed;
 
     private CpuBackend(LlamaConfig config, int contextLength, CpuWeights weights, WorkerGroup workers)
     {
@@ -75,6 +76,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
     public override void Forward(LlamaBatch batch, Span<float> logits)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);       // the pass works on bare pointers, which do not know
         Check(batch, logits.Length);
         foreach (BatchPiece piece in batch.Pieces)
         {
@@ -94,6 +96,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
     protected override void Dispose(bool disposing)
     {
+        _disposed = true;
         _workers.Dispose();
         _pass.Dispose();
         _weights.Dispose();

@@ -82,6 +82,20 @@ public class CpuBackendTests : LlamaBackendContract
     }
 
     [Fact]
+    public void Forward_Disposed_Throws()
+    {
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        LlamaBackend backend = Load(checkpoint);
+        using KeyValueCache cache = backend.CreateCache();
+        var batch = new LlamaBatch();
+        batch.Add(cache, [1], LogitRows.Last);
+        float[] logits = new float[backend.Config.VocabularySize];
+        backend.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => backend.Forward(batch, logits));
+        Assert.Equal(0, cache.Length);
+    }
+
+    [Fact]
     public void Estimate_EqualsWhatALoadTakes()
     {
         using RandomCheckpoint checkpoint = TinyModels.Create();

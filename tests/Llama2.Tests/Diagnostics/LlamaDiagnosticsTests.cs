@@ -169,16 +169,13 @@ public sealed class LlamaDiagnosticsTests : IDisposable
 
         logger.ModelLoading("a.gguf");
         logger.ModelLoaded("a", "a.gguf", "GGUF v3", "Q8_0", 42, "cpu", "AVX2", 2, 7);
-        logger.ModelLoadFailed(new IOException(), "a.gguf");
-        logger.ModelWarning("past the context");
         logger.WarmedUp("a", 9);
         logger.WarmUpFailed(new IOException(), "a.gguf");
-        logger.UnknownSetting("top_q");
 
         IReadOnlyList<FakeLogRecord> records = _logs.GetSnapshot();
         Assert.Equal(records.Count, records.Select(record => record.Id.Id).Distinct().Count());
         Assert.Contains(records, record => record.Message == "Loaded a from a.gguf (GGUF v3) in 7 ms: Q8_0, 42 bytes of weights, on cpu with AVX2 and 2 threads.");
-        Assert.Contains(records, record => record.Level == LogLevel.Warning && record.Message.Contains("'top_q'", StringComparison.Ordinal));
+        Assert.Contains(records, record => record.Level == LogLevel.Error && record.Message.Contains("a.gguf", StringComparison.Ordinal));
     }
 
     [Fact]
