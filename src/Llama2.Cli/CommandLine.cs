@@ -104,7 +104,7 @@ internal static class CommandLine
         {
             UsageException => (exception.Message, Usage),
             OperationCanceledException => ("cancelled", Failure),
-            OutOfMemoryException => ("out of memory", Failure),
+            OutOfMemoryException and not InsufficientMemoryException => ("out of memory", Failure),      // the other one has the figures
             _ => (Describe(exception), Failure),
         };
         terminal.Error.WriteLine($"error: {message}");
