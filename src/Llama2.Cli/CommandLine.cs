@@ -79,7 +79,12 @@ internal static class CommandLine
     {
         // A mistyped command is also a missing one, which is no news.
         IEnumerable<string> messages = parse.Errors.Select(error => error.Message).Distinct();
-        foreach (string message in parse.UnmatchedTokens is [string unknown, ..] ? messages.Where(text => text.Contains(unknown, StringComparison.Ordinal)) : messages)
+        if (parse.UnmatchedTokens is [string unknown, ..])
+        {
+            messages = messages.Where(message => message.Contains(unknown, StringComparison.Ordinal));
+        }
+
+        foreach (string message in messages)
         {
             terminal.Error.WriteLine($"error: {InPlainWords(message)}");
         }
@@ -104,7 +109,7 @@ internal static class CommandLine
         {
             UsageException => (exception.Message, Usage),
             OperationCanceledException => ("cancelled", Failure),
-            OutOfMemoryException and not InsufficientMemoryException => ("out of memory", Failure),      // the other one has the figures
+            OutOfMemoryException and not InsufficientMemoryException => ("out of memory", Failure),
             _ => (Describe(exception), Failure),
         };
         terminal.Error.WriteLine($"error: {message}");

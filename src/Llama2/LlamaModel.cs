@@ -53,9 +53,6 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Gets the engine that all requests share.</summary>
     public LlamaEngine Engine { get; }
 
-    /// <summary>Gets the backend, for forward passes of one's own. It takes one caller at a time, and the engine is one while anybody generates.</summary>
-    public LlamaBackend Backend => _backend;
-
     /// <summary>Gets what the backend really uses.</summary>
     public BackendInfo Info => _backend.Info;
 
@@ -148,6 +145,15 @@ public sealed class LlamaModel : IDisposable
         options ??= new LlamaModelOptions();
         options.Validate();
         return CpuBackend.Estimate(checkpoint, options);
+    }
+
+    /// <summary>Tells what a load with these options would run on: device, kernels and threads. No weights are read or counted.</summary>
+    /// <param name="options">How a model would be loaded, or <see langword="null"/> for the defaults.</param>
+    public static BackendInfo DescribeBackend(LlamaModelOptions? options = null)
+    {
+        options ??= new LlamaModelOptions();
+        options.Validate();
+        return CpuBackend.Describe(options);
     }
 
     /// <summary>Makes a chat client over this model. Thread-safe, stateless; any number of clients share the engine.</summary>

@@ -19,7 +19,9 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     public async Task Tokenize_BadLines_AreAnsweredInOrder()
     {
         CliResult result = (await CliRunner.FilterAsync(
-            ["{\"text\":\"a\"}", "nonsense", "", "{\"txt\":1}", "{\"text\":5}", "[1]", "{\"text\":\"\\ud800\"}", "{\"text\":\"a\"}"], "tokenize", model.Path)).Succeeded();
+            ["{\"text\":\"a\"}", "nonsense", "", "{\"txt\":1}", "{\"text\":5}", "[1]", "{\"text\":\"\\ud800\"}", "{\"text\":\"a\"}"],
+            "tokenize",
+            model.Path)).Succeeded();
 
         Assert.Equal(["ids", "error", "error", "error", "error", "error", "ids"], result.Lines.Select(FirstName));
         Assert.Equal(result.Lines[0], result.Lines[^1]);
@@ -38,7 +40,11 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     public async Task Template_Messages_PromptAndIds()
     {
         CliResult result = (await CliRunner.FilterAsync(
-            ["{\"messages\":[{\"role\":\"user\",\"content\":\"<s> hi\"}]}", "{\"messages\":[{\"role\":\"assistant\",\"content\":\"hi\"}]}", "{\"messages\":[{\"role\":\"user\"}]}"],
+            [
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"<s> hi\"}]}",
+                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"hi\"}]}",
+                "{\"messages\":[{\"role\":\"user\"}]}",
+            ],
             "template",
             model.Path)).Succeeded();
 
@@ -59,9 +65,12 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     public async Task Logits_Positions_AreRowsOfTheWhole()
     {
         CliResult result = (await CliRunner.FilterAsync(
-            ["{\"input_ids\":[1,5,9]}", "{\"input_ids\":[1,5,9],\"positions\":[2,0]}", "{\"input_ids\":[1,5,9],\"positions\":[2]}"], "logits", model.PathWithoutTokenizer)).Succeeded();
+            ["{\"input_ids\":[1,5,9]}", "{\"input_ids\":[1,5,9],\"positions\":[2,0]}", "{\"input_ids\":[1,5,9],\"positions\":[2]}"],
+            "logits",
+            model.PathWithoutTokenizer)).Succeeded();
 
-        float[][] all = Logits(result.Lines[0]), some = Logits(result.Lines[1]), last = Logits(result.Lines[2]);
+        float[][][] answers = [.. result.Answers.Select(CliResult.Logits)];
+        (float[][] all, float[][] some, float[][] last) = (answers[0], answers[1], answers[2]);
         Assert.Equal(3, all.Length);
         Assert.All(all, row => Assert.Equal(40, row.Length));
         Assert.Equal(all[2], some[0]);
@@ -127,7 +136,4 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     }
 
     private static string FirstName(string line) => JsonDocument.Parse(line).RootElement.EnumerateObject().First().Name;
-
-    private static float[][] Logits(string line) =>
-        [.. JsonDocument.Parse(line).RootElement.GetProperty("logits").EnumerateArray().Select(row => row.EnumerateArray().Select(logit => logit.GetSingle()).ToArray())];
 }

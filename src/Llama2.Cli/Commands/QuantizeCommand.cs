@@ -18,7 +18,8 @@ internal sealed class QuantizeCommand : Command
         _output.AddTo(this);
         Add(_format);
         Add(_verbose);
-        Add(HelpWithDetails.Option("The tokenizer goes along, and llama.cpp opens the file too. One tensor is in memory at a time; the file appears when it is whole."));
+        Add(HelpWithDetails.Option(
+            "The tokenizer goes along, and llama.cpp opens the file too. One tensor is in memory at a time; the file appears when it is whole."));
         SetAction((parse, cancellationToken) => RunAsync(parse, terminal, cancellationToken));
     }
 

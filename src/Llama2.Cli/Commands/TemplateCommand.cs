@@ -12,7 +12,8 @@ internal sealed class TemplateCommand : Command
     {
         var tokenizer = new TokenizerArgument();
         tokenizer.AddTo(this);
-        Add(HelpWithDetails.Option("The ids are what a Llama-2 chat model reads; the prompt is the same with control tokens spelt out.\n" + JsonLines.Contract));
+        Add(HelpWithDetails.Option(
+            "The ids are what a Llama-2 chat model reads; the prompt is the same with control tokens spelt out.\n" + JsonLines.Contract));
         SetAction((parse, cancellationToken) =>
         {
             LlamaTokenizer loaded = tokenizer.Load(parse);
