@@ -42,7 +42,7 @@ internal static class JsonLines
             return Json.Object(writer => answer(document.RootElement, writer));
         }
         catch (Exception exception) when (
-            exception is JsonException or FormatException or ArgumentException or InvalidOperationException or InsufficientMemoryException)
+            exception is JsonException or FormatException or ArgumentException or InvalidOperationException or OutOfMemoryException)
         {
             return Json.Object(writer => writer.WriteString("error", CommandLine.Describe(exception)));
         }

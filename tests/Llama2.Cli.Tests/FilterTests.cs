@@ -54,6 +54,13 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
         Assert.Equal(["error", "error"], result.Lines[1..].Select(FirstName));
     }
 
+    [Theory]
+    [InlineData("role", "{\"messages\":[{\"role\":\" \",\"content\":\"hi\"}]}")]
+    [InlineData("content", "{\"messages\":[{\"role\":\"user\",\"content\":null}]}")]
+    [InlineData("messages", "{\"messages\":{}}")]
+    public async Task Template_BadMember_ErrorNamesIt(string member, string line) => Assert.StartsWith(
+        $"{{\"error\":\"\\\"{member}\\\"", Assert.Single((await CliRunner.FilterAsync([line], "template", model.Path)).Succeeded().Lines), StringComparison.Ordinal);
+
     [Fact]
     public async Task Logits_Positions_AreRowsOfTheWhole()
     {
@@ -94,6 +101,28 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
         Assert.Equal("error", FirstName(raised.Lines[1]));
 
         static string Line(int length) => $"{{\"input_ids\":[{string.Join(',', Enumerable.Repeat(1, length))}],\"positions\":[{length - 1}]}}";
+    }
+
+    [Fact]
+    public async Task Filter_LineThatTheMemoryCannotHold_ErrorAndTheNextIsAnswered()
+    {
+        var lines = new List<string>();
+        using var terminal = new TestTerminal("{\"a\":1}\n{\"a\":2}\n");
+
+        int code = await JsonLines.RunAsync(
+            terminal.Streams,
+            (line, answer) =>
+            {
+                lines.Add(line.GetRawText());
+                if (lines.Count == 1)
+                {
+                    throw new InsufficientMemoryException("9 GB are needed.");
+                }
+            },
+            CancellationToken.None);
+
+        Assert.Equal(CommandLine.Success, code);
+        Assert.Equal("{\"error\":\"9 GB are needed.\"}\n{}\n", terminal.Output.ToString());
     }
 
     [Fact]

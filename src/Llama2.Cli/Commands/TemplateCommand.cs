@@ -29,9 +29,13 @@ internal sealed class TemplateCommand : Command
         return writer.ToPrompt();
     }
 
-    private static ChatMessage Message(JsonElement message) => new(
-        new ChatRole(message.Member("role", JsonValueKind.String).GetString()!),
-        message.Member("content", JsonValueKind.String).GetString()!);
+    private static ChatMessage Message(JsonElement message)
+    {
+        string role = message.Member("role", JsonValueKind.String).GetString()!;
+        return string.IsNullOrWhiteSpace(role)
+            ? throw new FormatException("\"role\" is empty.")
+            : new ChatMessage(new ChatRole(role), message.Member("content", JsonValueKind.String).GetString()!);
+    }
 
     private static void Write(ChatPrompt prompt, Utf8JsonWriter answer)
     {

@@ -119,6 +119,18 @@ public sealed class TokenizerFileTests : IDisposable
         Assert.Equal("size", Assert.Throws<CheckpointException>(() => LlamaTokenizer.Load(_folder)).Field);
     }
 
+    [Fact]
+    public void Load_LinkToAnAbsurdlyLargeFile_IsRefusedUnread()
+    {
+        using (FileStream stream = File.Create(In("large")))
+        {
+            stream.SetLength(1L << 32);
+        }
+
+        File.CreateSymbolicLink(In("tokenizer.model"), In("large"));
+        Assert.Equal("size", Assert.Throws<CheckpointException>(() => LlamaTokenizer.Load(In("tokenizer.model"))).Field);
+    }
+
     private string In(string name) => Path.Combine(_folder, name);
 
     private void WriteModel() => SentencePieceModelWriter.Write(_tokenizer, In("tokenizer.model"));
