@@ -40,12 +40,14 @@ internal sealed record CliResult(int Code, string Output, string Error)
 /// <summary>A terminal, or none, whose other ends are strings.</summary>
 internal sealed class TestTerminal : IDisposable
 {
-    public TestTerminal(string input, bool interactive = false)
-        : this(new StringReader(input), interactive)
+    public TestTerminal(string input, bool interactive = false, StringWriter? error = null)
+        : this(new StringReader(input), interactive, error)
     {
     }
 
-    public TestTerminal(TextReader input, bool interactive) =>
+    public TestTerminal(TextReader input, bool interactive, StringWriter? error = null)
+    {
+        Error = error ?? new StringWriter { NewLine = "\n" };
         Streams = new Terminal
         {
             Input = input,
@@ -55,12 +57,13 @@ internal sealed class TestTerminal : IDisposable
             OutputIsTerminal = interactive,
             ErrorIsTerminal = interactive,
         };
+    }
 
     public Terminal Streams { get; }
 
     public StringWriter Output { get; } = new() { NewLine = "\n" };
 
-    public StringWriter Error { get; } = new() { NewLine = "\n" };
+    public StringWriter Error { get; }
 
     public void Dispose() => Streams.Interrupts.Dispose();
 }

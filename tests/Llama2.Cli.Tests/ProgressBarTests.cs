@@ -5,13 +5,18 @@ public sealed class ProgressBarTests
     [Fact]
     public async Task Show_SlowWorkAtTheTerminal_ShowsHowFarItIs()
     {
-        using var terminal = new TestTerminal("", interactive: true);
+        using var terminal = new TestTerminal("", interactive: true, new WatchedWriter("50%"));
+        var screen = (WatchedWriter)terminal.Error;
 
-        int result = await ProgressBar.ShowAsync(terminal.Streams, "working", WorkAsync);
+        int result = await ProgressBar.ShowAsync(terminal.Streams, "working", async progress =>
+        {
+            progress.Report(new LoadProgress(5, 10, "half"));
+            await screen.Seen.WaitAsync(TimeSpan.FromSeconds(60));
+            return 42;
+        });
 
         Assert.Equal(42, result);
-        Assert.Contains("working", terminal.Error.ToString(), StringComparison.Ordinal);
-        Assert.Contains("50%", terminal.Error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("working", screen.ToString(), StringComparison.Ordinal);
         Assert.Empty(terminal.Output.ToString());
     }
 
@@ -36,7 +41,24 @@ public sealed class ProgressBarTests
     private static async Task<int> WorkAsync(IProgress<LoadProgress> progress)
     {
         progress.Report(new LoadProgress(5, 10, "half"));
-        await Task.Delay(TimeSpan.FromSeconds(1));
+        await Task.Delay(TimeSpan.FromMilliseconds(500));
         return 42;
+    }
+
+    /// <summary>Says when a text has been written.</summary>
+    private sealed class WatchedWriter(string text) : StringWriter
+    {
+        private readonly TaskCompletionSource _seen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Seen => _seen.Task;
+
+        public override void Write(string? value)
+        {
+            base.Write(value);
+            if (GetStringBuilder().ToString().Contains(text, StringComparison.Ordinal))
+            {
+                _seen.TrySetResult();
+            }
+        }
     }
 }

@@ -86,14 +86,15 @@ internal sealed class LogitsCommand : Command
 
     private static void Write(LlamaModel model, int[] ids, int[] positions, Utf8JsonWriter answer)
     {
-        int[] wanted = [.. positions.Distinct().Order()];
-        float[][] logits = model.Engine.GetLogitsAsync(ids, wanted).GetAwaiter().GetResult();      // one line at a time; nobody else waits
+        // All rows unless the last one alone is asked for: both read the line in one pass. One line at a time, so nobody else waits.
+        int[]? wanted = positions is [int only] && only == ids.Length - 1 ? positions : null;
+        float[][] logits = model.Engine.GetLogitsAsync(ids, wanted).GetAwaiter().GetResult();
 
         answer.WriteStartArray("logits");
         foreach (int position in positions)
         {
             answer.WriteStartArray();
-            foreach (float logit in logits[Array.BinarySearch(wanted, position)])
+            foreach (float logit in logits[wanted is null ? position : 0])
             {
                 answer.WriteNumberValue(logit);
             }

@@ -1,3 +1,4 @@
+using Llama2.Testing;
 using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
@@ -182,14 +183,8 @@ public sealed class LlamaDiagnosticsTests : IDisposable
     {
         var diagnostics = new LlamaDiagnostics(_model, enableSensitiveData: false, loggerFactory: null);
         GenerationResult result = Results.Create();
-        Run();
-
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Run();
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-
         Assert.False(LlamaTelemetry.QueueTime.Enabled);
-        Assert.Equal(0, allocated);
+        Assert.Equal(0, Allocations.Of(Run));
 
         void Run()
         {
