@@ -50,7 +50,7 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Gets a value indicating whether the checkpoint has a tokenizer.</summary>
     public bool HasTokenizer => _tokenizer is not null;
 
-    /// <summary>Gets the engine that all requests share.</summary>
+    /// <summary>Gets the engine that all requests share; the model disposes it.</summary>
     public LlamaEngine Engine { get; }
 
     /// <summary>Gets what the backend really uses.</summary>
@@ -103,19 +103,23 @@ public sealed class LlamaModel : IDisposable
             options ??= new LlamaModelOptions();
             options.Validate();
             options = options.Snapshot();
-            MemoryEstimate estimate = CpuBackend.Estimate(checkpoint, options);
-            if (options.CheckMemory)
+            if (options.CheckMemory && options.Backend is null)
             {
-                estimate.ThrowIfAbove(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, checkpoint.Path);
+                CpuBackend.Estimate(checkpoint, options).ThrowIfAbove(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, checkpoint.Path);
             }
 
             LlamaTokenizer? tokenizer = checkpoint.LoadTokenizer();
-            backend = CpuBackend.Load(checkpoint, options, progress, cancellationToken);
+            backend = (options.Backend ?? CpuBackend.Load)(checkpoint, options, progress, cancellationToken);
             var model = new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
             BackendInfo info = model.Info;
             logger.ModelLoaded(
                 model.ModelId, checkpoint.Path, checkpoint.Layout, info.WeightFormats, info.WeightBytes, info.Device, info.Kernels, info.Threads,
                 (long)Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            if (model.ContextLength > checkpoint.Config.ContextLength)
+            {
+                logger.ContextBeyondTraining(model.ModelId, model.ContextLength, checkpoint.Config.ContextLength);
+            }
+
             return model;
         }
         catch
@@ -126,7 +130,7 @@ public sealed class LlamaModel : IDisposable
         }
     }
 
-    /// <summary>Tells how much memory a load would take, from the headers alone.</summary>
+    /// <summary>Tells how much memory a load into the CPU backend would take, from the headers alone.</summary>
     /// <param name="path">A folder or file that <see cref="Load(string, LlamaModelOptions, IProgress{LoadProgress}, ILoggerFactory)"/> takes.</param>
     /// <param name="options">How it would be loaded.</param>
     /// <inheritdoc cref="Checkpoint.Open"/>
@@ -136,7 +140,7 @@ public sealed class LlamaModel : IDisposable
         return EstimateMemory(checkpoint, options);
     }
 
-    /// <summary>Tells how much memory a load would take, from the headers alone.</summary>
+    /// <summary>Tells how much memory a load into the CPU backend would take, from the headers alone.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="options">How it would be loaded.</param>
     public static MemoryEstimate EstimateMemory(Checkpoint checkpoint, LlamaModelOptions? options = null)
@@ -147,7 +151,7 @@ public sealed class LlamaModel : IDisposable
         return CpuBackend.Estimate(checkpoint, options);
     }
 
-    /// <summary>Tells what a load with these options would run on: device, kernels and threads. No weights are read or counted.</summary>
+    /// <summary>Tells what the CPU backend would run on with these options: device, kernels and threads. No weights are read or counted.</summary>
     /// <param name="options">How a model would be loaded, or <see langword="null"/> for the defaults.</param>
     public static BackendInfo DescribeBackend(LlamaModelOptions? options = null)
     {

@@ -7,6 +7,10 @@ public sealed class LlamaModelOptions
     /// <value>The default, <see langword="null"/>, is the name of the folder or file.</value>
     public string? ModelId { get; set; }
 
+    /// <summary>Gets or sets what holds the weights and runs the forward pass.</summary>
+    /// <value>The default, <see langword="null"/>, is the CPU backend. Another one checks memory by itself.</value>
+    public LlamaBackendLoader? Backend { get; set; }
+
     /// <summary>Gets or sets the format that matrices are converted to while they are read.</summary>
     /// <value>
     /// <c>F32</c>, <c>F16</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>; a matrix whose rows are no multiple of 32 weights becomes <c>F16</c> instead

@@ -100,6 +100,31 @@ public class LlamaModelTests
     }
 
     [Fact]
+    public async Task Load_BackendOfOnesOwn_IsUsedAndDisposed()
+    {
+        var backend = new DisposableFake();
+        var options = new LlamaModelOptions { Backend = (_, _, _, _) => backend, WeightFormat = WeightFormat.F32 };
+        using (var model = LlamaModel.Load(TinyModels.Create(), options))
+        {
+            Assert.Same(backend.Inner.Info, model.Info);
+            using IChatClient client = model.AsIChatClient(leaveOpen: true);
+            ChatResponse response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 3 });
+            Assert.InRange(response.Usage!.OutputTokenCount!.Value, 1, 3);
+        }
+
+        Assert.True(backend.IsDisposed);
+    }
+
+    [Fact]
+    public void Load_ContextBeyondTraining_Warns()
+    {
+        using var logs = new FakeLoggerProvider();
+        using var factory = new LoggerFactory([logs]);
+        LlamaModel.Load(TinyModels.Create(), new LlamaModelOptions { ContextLength = 257 }, null, factory).Dispose();
+        Assert.Contains("257", Assert.Single(logs.Collector.GetSnapshot(), record => record.Level == LogLevel.Warning).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void DescribeBackend_EqualsWhatALoadUses()
     {
         var options = new LlamaModelOptions { Threads = 2 };
@@ -156,6 +181,31 @@ public class LlamaModelTests
         Assert.Single(await model.Engine.ScoreAsync([1, 2]));
         model.AsIChatClient().Dispose();
         await Assert.ThrowsAsync<ObjectDisposedException>(() => model.Engine.ScoreAsync([1, 2]));
+    }
+
+    private sealed class DisposableFake : LlamaBackend
+    {
+        public FakeBackend Inner { get; } = new();
+
+        public bool IsDisposed { get; private set; }
+
+        public override BackendInfo Info => Inner.Info;
+
+        public override LlamaConfig Config => Inner.Config;
+
+        public override int ContextLength => Inner.ContextLength;
+
+        public override KeyValueCache CreateCache() => Inner.CreateCache();
+
+        public override long CacheBytes(int tokens) => Inner.CacheBytes(tokens);
+
+        public override void Forward(LlamaBatch batch, Span<float> logits) => Inner.Forward(batch, logits);
+
+        protected override void Dispose(bool disposing)
+        {
+            IsDisposed = true;
+            base.Dispose(disposing);
+        }
     }
 
     private sealed class Callback(Action<LoadProgress> action) : IProgress<LoadProgress>

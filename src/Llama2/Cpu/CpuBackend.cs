@@ -27,13 +27,15 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     public static CpuBackend Load(Checkpoint checkpoint, LlamaModelOptions options, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var workers = new WorkerGroup(options.Threads ?? Environment.ProcessorCount);
+        CpuWeights? weights = null;
         try
         {
-            CpuWeights weights = CpuWeights.Load(checkpoint, options.WeightFormat, workers, progress, cancellationToken);
+            weights = CpuWeights.Load(checkpoint, options.WeightFormat, workers, progress, cancellationToken);
             return new CpuBackend(checkpoint.Config, options.ContextLength ?? checkpoint.Config.ContextLength, weights, workers);
         }
         catch
         {
+            weights?.Dispose();
             workers.Dispose();
             throw;
         }

@@ -13,6 +13,9 @@ internal static partial class LlamaLog
     public static partial void ModelLoaded(
         this ILogger logger, string model, string path, string layout, string formats, long bytes, string device, string kernels, int threads, long milliseconds);
 
+    [LoggerMessage(3, LogLevel.Warning, "{Model} may run to {Context} tokens but was trained for {Trained}: what it says beyond them may be poor.")]
+    public static partial void ContextBeyondTraining(this ILogger logger, string model, int context, int trained);
+
     [LoggerMessage(5, LogLevel.Information, "{Model} is warm after {Milliseconds} ms.")]
     public static partial void WarmedUp(this ILogger logger, string model, long milliseconds);
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Llama2.Testing;
 
 namespace Llama2.Tests;
 
@@ -62,6 +63,7 @@ public sealed class LlamaModelOptionsComparerTests
             _ when type == typeof(float) => 0.5f,
             _ when type == typeof(TimeSpan) => TimeSpan.FromSeconds(1),
             _ when type.IsEnum => Enum.GetValues(type).GetValue(1),
+            _ when type == typeof(LlamaBackendLoader) => (LlamaBackendLoader)((_, _, _, _) => new FakeBackend()),
             _ when type == typeof(IChatTemplate) => new Llama2ChatTemplate(),
             _ when type == typeof(IReadOnlyList<string>) => new[] { "a", "b" },
             _ when type == typeof(IReadOnlyList<int>) => new[] { 3, 4 },
