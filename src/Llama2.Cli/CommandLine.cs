@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using Llama2.Cli.Commands;
 
 namespace Llama2.Cli;
 

@@ -158,6 +158,7 @@ public sealed class LlamaModel : IDisposable
 
     /// <summary>Makes a chat client over this model. Thread-safe, stateless; any number of clients share the engine.</summary>
     /// <param name="leaveOpen">Whether the model stays open when the client is disposed.</param>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     public IChatClient AsIChatClient(bool leaveOpen = false) => new LlamaChatClient(this, leaveOpen);
 
     /// <summary>Tells what a chat request would make the model read, without running it: prompt, ids, what is dropped, what is cached.</summary>
@@ -165,6 +166,7 @@ public sealed class LlamaModel : IDisposable
     /// <param name="options">The options of the request.</param>
     /// <exception cref="ArgumentException">The conversation or an option is refused, as the request would be.</exception>
     /// <exception cref="NotSupportedException">A message or an option asks for what the model cannot do.</exception>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options = null) =>
         new LlamaChatClient(this, leaveOpen: true).Explain(messages, options);
 

@@ -8,7 +8,10 @@ public sealed class LlamaModelOptions
     public string? ModelId { get; set; }
 
     /// <summary>Gets or sets the format that matrices are converted to while they are read.</summary>
-    /// <value><c>F32</c>, <c>F16</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>. The default, <see langword="null"/>, keeps them as stored.</value>
+    /// <value>
+    /// <c>F32</c>, <c>F16</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>; a matrix whose rows are no multiple of 32 weights becomes <c>F16</c> instead
+    /// of a block format. The default, <see langword="null"/>, keeps them as stored.
+    /// </value>
     public WeightFormat? WeightFormat { get; set; }
 
     /// <summary>Gets or sets the most tokens of a sequence.</summary>

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Goes on from a bare text: begin of text, the prompt's ids, no chat template.</summary>
 internal sealed class GenerateCommand : Command

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Numerics;
 using System.Text.Json;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Ids to logits, for scripts: each line is a sequence of its own.</summary>
 internal sealed class LogitsCommand : Command

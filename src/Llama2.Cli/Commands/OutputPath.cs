@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>The argument OUT and the option <c>--force</c>: nothing is overwritten by mistake.</summary>
 internal sealed class OutputPath(string description)

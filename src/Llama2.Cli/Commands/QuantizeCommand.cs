@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Converts a checkpoint to a GGUF file, which llama.cpp opens too.</summary>
 internal sealed class QuantizeCommand : Command

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Makes a model of any shape with seeded random weights.</summary>
 internal sealed class SynthCommand : Command

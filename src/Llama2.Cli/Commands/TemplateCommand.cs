@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Messages to the prompt that a chat model reads, for scripts.</summary>
 internal sealed class TemplateCommand : Command

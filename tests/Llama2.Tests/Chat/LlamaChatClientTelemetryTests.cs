@@ -5,7 +5,7 @@ using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 
 namespace Llama2.Tests;
 
-[Collection(TelemetryGroup.Name)]
+[Collection(RunsAlone.Name)]
 public sealed class LlamaChatClientTelemetryTests : IDisposable
 {
     private readonly string _name = $"model-{Guid.NewGuid():N}";

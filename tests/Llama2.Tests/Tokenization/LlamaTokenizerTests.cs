@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using Llama2.Testing;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 public class LlamaTokenizerTests
 {

@@ -1,7 +1,7 @@
 using FsCheck.Xunit;
 using Llama2.Testing;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 public class StreamingDecoderTests
 {

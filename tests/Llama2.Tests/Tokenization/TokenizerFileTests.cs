@@ -1,6 +1,6 @@
 using Llama2.Testing;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 public sealed class TokenizerFileTests : IDisposable
 {
