@@ -71,7 +71,7 @@ public sealed class LlamaModelOptions
         Generation.Validate();
         if (!Enum.IsDefined(SettingsValidation))
         {
-            throw new ArgumentException($"{nameof(SettingsValidation)} is {SettingsValidation}; it must be Strict, Warn or Ignore.", nameof(SettingsValidation));
+            throw new ArgumentException($"SettingsValidation is {SettingsValidation}; it must be Strict, Warn or Ignore.", nameof(SettingsValidation));
         }
 
         if (WeightFormat is not (null or Llama2.WeightFormat.F32 or Llama2.WeightFormat.F16 or Llama2.WeightFormat.BF16 or Llama2.WeightFormat.Q8_0 or Llama2.WeightFormat.Q4_0))
