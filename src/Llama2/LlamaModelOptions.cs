@@ -73,6 +73,11 @@ public sealed class LlamaModelOptions
         AtLeast(BatchTokens, 1, nameof(BatchTokens));
         ArgumentNullException.ThrowIfNull(Generation);
         Generation.Validate();
+        if (!Enum.IsDefined(SettingsValidation))
+        {
+            throw new ArgumentException($"SettingsValidation is {SettingsValidation}; it must be Strict, Warn or Ignore.", nameof(SettingsValidation));
+        }
+
         if (WeightFormat is not (null or Llama2.WeightFormat.F32 or Llama2.WeightFormat.F16 or Llama2.WeightFormat.BF16 or Llama2.WeightFormat.Q8_0 or Llama2.WeightFormat.Q4_0))
         {
             throw new ArgumentException($"{nameof(WeightFormat)} is {WeightFormat}; a load converts to F32, F16, BF16, Q8_0 or Q4_0.", nameof(WeightFormat));

@@ -120,16 +120,6 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
     }
 
     [Fact]
-    public async Task Generate_MoreThanTheMemory_FailsWithTheFigures()
-    {
-        CliResult result = await CliRunner.RunAsync("generate", model.Path, "--prompt", "a", "--context-length", "2147483647");
-
-        Assert.Equal(CommandLine.Failure, result.Code);
-        Assert.Contains("a context of 2147483647 tokens", result.Error, StringComparison.Ordinal);
-        Assert.Contains("GB are there", result.Error, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task Generate_ContextLength_RaisesTheContextWithAWarning()
     {
         CliResult result = (await CliRunner.RunAsync(

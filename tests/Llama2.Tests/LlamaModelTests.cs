@@ -142,6 +142,7 @@ public class LlamaModelTests
         Refuse(options => options.MaxQueuedRequests = -1);
         Refuse(options => options.BatchTokens = 0);
         Refuse(options => options.WeightFormat = WeightFormat.Q6_K);
+        Refuse(options => options.SettingsValidation = (SettingsValidation)3);
         Refuse(options => options.Generation = new GenerationOptions { TopP = 2 });
 
         static void Refuse(Action<LlamaModelOptions> spoil)

@@ -53,16 +53,15 @@ internal sealed class LogitsCommand : Command
         // The context is chosen at load; loading again is cheap where the weights stay mapped, and happens at most a few times.
         void Enlarge(int length)
         {
-            bool first = options.ContextLength is null;
-            LlamaModelOptions wider = _model.Bind(parse);
-            wider.ContextLength = (int)Math.Min(int.MaxValue, BitOperations.RoundUpToPowerOf2((uint)length));
-            LlamaModel larger = LlamaModel.Load(_model.Path(parse), wider);
-            model.Dispose();
-            (model, options) = (larger, wider);
-            if (first)
+            if (options.ContextLength is null)
             {
                 ModelArguments.WarnOfContext(terminal, length, model.Config);
             }
+
+            options.ContextLength = (int)Math.Min(int.MaxValue, BitOperations.RoundUpToPowerOf2((uint)length));
+            LlamaModel larger = LlamaModel.Load(_model.Path(parse), options);
+            model.Dispose();
+            model = larger;
         }
     }
 
