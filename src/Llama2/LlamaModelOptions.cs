@@ -7,10 +7,6 @@ public sealed class LlamaModelOptions
     /// <value>The default, <see langword="null"/>, is the name of the folder or file.</value>
     public string? ModelId { get; set; }
 
-    /// <summary>Gets or sets what holds the weights and runs the forward pass.</summary>
-    /// <value>The default, <see langword="null"/>, is the CPU backend. Another one checks memory by itself.</value>
-    public LlamaBackendLoader? Backend { get; set; }
-
     /// <summary>Gets or sets the format that matrices are converted to while they are read.</summary>
     /// <value>
     /// <c>F32</c>, <c>F16</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>; a matrix whose rows are no multiple of 32 weights becomes <c>F16</c> instead
@@ -49,10 +45,6 @@ public sealed class LlamaModelOptions
     /// <value>The default is <see cref="SettingsValidation.Strict"/>.</value>
     public SettingsValidation SettingsValidation { get; set; } = SettingsValidation.Strict;
 
-    /// <summary>Gets or sets the chat template.</summary>
-    /// <value>The default, <see langword="null"/>, is <see cref="Llama2ChatTemplate"/>.</value>
-    public IChatTemplate? ChatTemplate { get; set; }
-
     /// <summary>Gets or sets a value indicating whether prompts and answers may appear in logs and traces.</summary>
     /// <value>The default is <see langword="false"/>.</value>
     public bool EnableSensitiveData { get; set; }
@@ -60,6 +52,31 @@ public sealed class LlamaModelOptions
     /// <summary>Gets or sets a value indicating whether memory is checked before a load.</summary>
     /// <value>The default, <see langword="true"/>, refuses a load that cannot fit.</value>
     public bool CheckMemory { get; set; } = true;
+
+    // Set by methods, so that what binds configuration, source generators included, sees only what configuration can hold.
+    internal LlamaBackendLoader? Backend { get; private set; }
+
+    internal IChatTemplate? ChatTemplate { get; private set; }
+
+    /// <summary>Makes another backend than the CPU's hold the weights and run the forward pass. It checks memory by itself.</summary>
+    /// <param name="loader">Loads it.</param>
+    /// <returns>These options.</returns>
+    public LlamaModelOptions UseBackend(LlamaBackendLoader loader)
+    {
+        ArgumentNullException.ThrowIfNull(loader);
+        Backend = loader;
+        return this;
+    }
+
+    /// <summary>Makes chats use another format than <see cref="Llama2ChatTemplate"/>.</summary>
+    /// <param name="template">The format.</param>
+    /// <returns>These options.</returns>
+    public LlamaModelOptions UseChatTemplate(IChatTemplate template)
+    {
+        ArgumentNullException.ThrowIfNull(template);
+        ChatTemplate = template;
+        return this;
+    }
 
     /// <summary>Checks every value against its range.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama2.Testing;
 
 namespace Llama2.Cli.Tests;
 
@@ -101,6 +102,23 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
         Assert.Equal("error", FirstName(raised.Lines[1]));
 
         static string Line(int length) => $"{{\"input_ids\":[{string.Join(',', Enumerable.Repeat(1, length))}],\"positions\":[{length - 1}]}}";
+    }
+
+    [Fact]
+    public async Task Logits_DynamicScalingPastTheContext_ReadsTheLineInOnePass()
+    {
+        using var folder = new TemporaryFolder();
+        LlamaConfig config = TinyModels.Config with { ContextLength = 32, RopeScaling = new(RopeScalingKind.Dynamic, 2) };
+        using RandomCheckpoint checkpoint = TinyModels.Create(1, config);
+        HuggingFaceFolder.Write(checkpoint, folder["model"], WeightFormat.F32);
+        int[] ids = [.. Enumerable.Range(0, 200).Select(i => 1 + i * 7 % 300)];
+        double[] expected = new ReferenceModel(checkpoint).Logits(ids)[^1];
+
+        CliResult result = (await CliRunner.FilterAsync([$"{{\"input_ids\":[{string.Join(',', ids)}]}}"], "logits", folder["model"])).Succeeded();
+
+        float[][] logits = CliResult.Logits(Assert.Single(result.Answers));
+        Assert.Equal(ids.Length, logits.Length);
+        Assert.All(expected.Zip(logits[^1]), pair => Assert.Equal(pair.First, pair.Second, 1e-3));
     }
 
     [Fact]

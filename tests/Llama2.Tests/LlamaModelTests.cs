@@ -103,7 +103,7 @@ public class LlamaModelTests
     public async Task Load_BackendOfOnesOwn_IsUsedAndDisposed()
     {
         var backend = new DisposableFake();
-        var options = new LlamaModelOptions { Backend = (_, _, _, _) => backend, WeightFormat = WeightFormat.F32 };
+        LlamaModelOptions options = new LlamaModelOptions { WeightFormat = WeightFormat.F32 }.UseBackend((_, _, _, _) => backend);
         using (var model = LlamaModel.Load(TinyModels.Create(), options))
         {
             Assert.Same(backend.Inner.Info, model.Info);
