@@ -40,6 +40,15 @@ public sealed class ClassificationMetrics
         _averagePrecision = new(() => probabilities?.Rank(AreaUnderCurves.AveragePrecision, _positive));
     }
 
+    /// <summary>Gets the names of all metrics of a classification in Azure ML's evaluation.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+    [
+        "accuracy", "balanced_accuracy", "weighted_accuracy", "norm_macro_recall", "matthews_correlation", "log_loss", "confusion_matrix", "accuracy_table",
+        .. from figure in (string[])["precision_score", "recall_score", "f1_score", "AUC", "average_precision_score"]
+           from average in (string[])["macro", "micro", "weighted", "binary"]
+           select $"{figure}_{average}",
+    ];
+
     /// <summary>Gets the counts behind it all.</summary>
     public ConfusionMatrix Confusion { get; }
 
