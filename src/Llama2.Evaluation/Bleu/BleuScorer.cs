@@ -113,12 +113,12 @@ public sealed class BleuScorer
     }
 
     /// <summary>Computes the score of counts.</summary>
-    /// <param name="statistics">Counts that this scorer, or one with the same <see cref="BleuOptions.MaxOrder"/>, made.</param>
-    /// <exception cref="ArgumentException">The counts have another number of orders.</exception>
+    /// <param name="statistics">Counts that this scorer made, or one with at least its <see cref="BleuOptions.MaxOrder"/>.</param>
+    /// <exception cref="ArgumentException">The counts have too few orders.</exception>
     public BleuScore Score(BleuStatistics statistics)
     {
         ArgumentNullException.ThrowIfNull(statistics);
-        if (statistics.Matches.Count != Options.MaxOrder)
+        if (statistics.Matches.Count < Options.MaxOrder)
         {
             throw new ArgumentException($"The counts go up to order {statistics.Matches.Count}, the scorer to {Options.MaxOrder}.", nameof(statistics));
         }
@@ -129,8 +129,8 @@ public sealed class BleuScorer
         {
             Score = penalty * GeometricMean(statistics, precisions),
             Precisions = precisions,
-            Matches = [.. statistics.Matches],
-            Totals = [.. statistics.Totals],
+            Matches = [.. statistics.Matches.Take(Options.MaxOrder)],
+            Totals = [.. statistics.Totals.Take(Options.MaxOrder)],
             BrevityPenalty = penalty,
             PredictionLength = statistics.PredictionLength,
             ReferenceLength = statistics.ReferenceLength,
@@ -142,7 +142,7 @@ public sealed class BleuScorer
 
     private double GeometricMean(BleuStatistics statistics, double[] precisions)
     {
-        if (Options.Smoothing is not BleuSmoothing.AddOne && statistics.Matches.All(count => count == 0))
+        if (Options.Smoothing is not BleuSmoothing.AddOne && statistics.Matches.Take(Options.MaxOrder).All(count => count == 0))
         {
             return 0;
         }
