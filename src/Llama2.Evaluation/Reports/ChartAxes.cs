@@ -34,9 +34,9 @@ internal sealed class ChartAxes
         page.Element("text", yLabel, ("class", "soft"), ("x", "4"), ("y", "11"));
         foreach (double tick in Ticks(_y.Low, _y.High, _yStep))
         {
-            string y = ReportNumber.At(Y(tick));
-            page.Element("line", "", ("class", "rule"), ("x1", ReportNumber.At(_left)), ("x2", ReportNumber.At(Width - Right)), ("y1", y), ("y2", y));
-            page.Element("text", ReportNumber.Tick(tick, _yStep), ("class", "soft"), ("x", ReportNumber.At(_left - 6)), ("y", ReportNumber.At(Y(tick) + 4)), ("text-anchor", "end"));
+            double y = Y(tick);
+            page.Element("line", "", ("class", "rule"), ("x1", _left), ("x2", Width - Right), ("y1", y), ("y2", y));
+            page.Element("text", ReportNumber.Tick(tick, _yStep), ("class", "soft"), ("x", _left - 6), ("y", y + 4), ("text-anchor", "end"));
         }
 
         double xStep = NiceStep(_x.High - _x.Low);
@@ -44,10 +44,10 @@ internal sealed class ChartAxes
         {
             string label = ReportNumber.Tick(tick, xStep);
             double half = LetterWidth * label.Length / 2, x = Math.Min(X(tick), Width - half);
-            page.Element("text", label, ("class", "soft"), ("x", ReportNumber.At(x)), ("y", ReportNumber.At(Height - Bottom + 15)), ("text-anchor", "middle"));
+            page.Element("text", label, ("class", "soft"), ("x", x), ("y", Height - Bottom + 15), ("text-anchor", "middle"));
         }
 
-        page.Element("text", xLabel, ("class", "soft"), ("x", ReportNumber.At((_left + Width - Right) / 2)), ("y", ReportNumber.At(Height - 5)), ("text-anchor", "middle"));
+        page.Element("text", xLabel, ("class", "soft"), ("x", (_left + Width - Right) / 2), ("y", Height - 5), ("text-anchor", "middle"));
     }
 
     /// <summary>A range with some width, whatever the values.</summary>

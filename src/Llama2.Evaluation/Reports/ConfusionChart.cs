@@ -25,7 +25,7 @@ internal static class ConfusionChart
         page.Begin("div", ("class", "scroll"));
         page.Begin("svg", [
             ("viewBox", $"0 0 {ReportNumber.At(width)} {ReportNumber.At(height)}"), ("role", "img"), ("aria-label", "Confusion matrix"),
-            .. width > Width + 1 ? [("class", "fixed"), ("width", ReportNumber.At(width)), ("height", ReportNumber.At(height))] : Array.Empty<(string, string)>()]);
+            .. width > Width + 1 ? [("class", "fixed"), ("width", width), ("height", height)] : Array.Empty<(string, MarkupValue)>()]);
         for (int column = 0; column < columns; column++)
         {
             string x = ReportNumber.At(side + (cell * (column + 0.5)) + 3), y = ReportNumber.At(top - 5);
@@ -35,14 +35,15 @@ internal static class ConfusionChart
         for (int row = 0; row < rows; row++)
         {
             double y = top + (cell * row);
-            page.Begin("text", ("x", ReportNumber.At(side - 6)), ("y", ReportNumber.At(y + (cell / 2) + 4)), ("text-anchor", "end"))
+            page.Begin("text", ("x", side - 6), ("y", y + (cell / 2) + 4), ("text-anchor", "end"))
                 .Text(Short(names[row])).Element("title", names[row]).End();
             long total = confusion.Counts[row].Sum() + confusion.Unrecognised[row];
             for (int column = 0; column < columns; column++)
             {
                 long count = column < rows ? confusion.Counts[row][column] : confusion.Unrecognised[row];
                 double share = total > 0 ? (double)count / total : 0;
-                WriteCell(page, side + (cell * column), y, cell, share, count, $"{names[row]} → {names[column]}: {ReportNumber.Count(count)} ({ReportNumber.Percent(100 * share)})");
+                string hint = $"{names[row]} → {names[column]}: {ReportNumber.Count(count)} ({ReportNumber.Percent(100 * share)})";
+                WriteCell(page, side + (cell * column), y, cell, share, count, hint);
             }
         }
 
@@ -52,12 +53,12 @@ internal static class ConfusionChart
     private static void WriteCell(MarkupWriter page, double x, double y, double cell, double share, long count, string hint)
     {
         page.Begin("g").Element("title", hint).Element(
-            "rect", "", ("class", "cell"), ("x", ReportNumber.At(x)), ("y", ReportNumber.At(y)), ("width", ReportNumber.At(cell)), ("height", ReportNumber.At(cell)),
-            ("fill-opacity", ReportNumber.At(Darkest * share)));
+            "rect", "", ("class", "cell"), ("x", x), ("y", y), ("width", cell), ("height", cell),
+            ("fill-opacity", Darkest * share));
         if (count > 0)
         {
             page.Element(
-                "text", Fitting(count), ("class", share > LightTextFrom ? "on" : ""), ("x", ReportNumber.At(x + (cell / 2))), ("y", ReportNumber.At(y + (cell / 2) + 4)),
+                "text", Fitting(count), ("class", share > LightTextFrom ? "on" : ""), ("x", x + (cell / 2)), ("y", y + (cell / 2) + 4),
                 ("text-anchor", "middle"));
         }
 

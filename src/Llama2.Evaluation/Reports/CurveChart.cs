@@ -38,7 +38,9 @@ internal static class CurveChart
         int size = (series.Points.Count + MostPoints - 1) / MostPoints;
         return size <= 1
             ? series
-            : series with { Points = [.. series.Points.Chunk(size).Select(chunk => new ReportPoint(chunk.Average(point => point.X), chunk.Average(point => point.Y)))] };
+            : series with { Points = [.. series.Points.Chunk(size).Select(Mean)] };
+
+        static ReportPoint Mean(ReportPoint[] points) => new(points.Average(point => point.X), points.Average(point => point.Y));
     }
 
     private static string PathOf(ReportSeries series, ChartAxes axes)

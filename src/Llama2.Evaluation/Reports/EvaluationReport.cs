@@ -72,9 +72,37 @@ public sealed record EvaluationReport
         {
             Title = title,
             Items = metrics.Confusion.Total,
-            Metrics = [.. metrics.ToDictionary().OrderBy(figure => MetricNames.RankOf(figure.Key)).Select(figure => MetricNames.Describe(figure.Key, figure.Value, intervals))],
+            Metrics =
+            [
+                .. from figure in metrics.ToDictionary()
+                   orderby MetricNames.RankOf(figure.Key)
+                   select MetricNames.Describe(figure.Key, figure.Value, intervals),
+            ],
             Classes = metrics.Classes,
             Confusion = ReportConfusion.Of(metrics.Confusion),
+        };
+    }
+
+    /// <summary>Makes a report of perplexity, with a histogram over the texts.</summary>
+    /// <param name="title">The title.</param>
+    /// <param name="result">What was measured, of one text or more.</param>
+    /// <param name="bootstrap">How to estimate the interval, or <see langword="null"/> for the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no text, or an option is out of range.</exception>
+    public static EvaluationReport Of(string title, PerplexityResult result, BootstrapOptions? bootstrap = null)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        var intervals = new Dictionary<string, ConfidenceInterval> { ["perplexity"] = result.Interval(bootstrap) };
+        return new()
+        {
+            Title = title,
+            Items = result.Texts.Count,
+            Metrics =
+            [
+                MetricNames.Describe("perplexity", result.Perplexity, intervals),
+                MetricNames.Describe("mean_perplexity", result.MeanPerplexity),
+                MetricNames.Describe("bits_per_byte", result.Total.BitsPerByte),
+            ],
+            Histograms = [ReportHistogram.Of("Loss of single texts", "nats per token", [.. result.Texts.Select(text => text.MeanNegativeLogLikelihood)])],
         };
     }
 

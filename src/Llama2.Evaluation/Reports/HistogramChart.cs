@@ -13,16 +13,16 @@ internal static class HistogramChart
         {
             double left = axes.X(histogram.Edges[i]), right = axes.X(histogram.Edges[i + 1]), top = axes.Y(histogram.Counts[i]);
             double gap = Math.Min(1, (right - left) / 8);
-            string hint = $"{ReportNumber.Figure(histogram.Edges[i])} to {ReportNumber.Figure(histogram.Edges[i + 1])}: {ReportNumber.Count(histogram.Counts[i])}";
+            string range = $"{ReportNumber.Figure(histogram.Edges[i])} to {ReportNumber.Figure(histogram.Edges[i + 1])}";
             page.Begin(
-                "rect", ("class", "bar"), ("x", ReportNumber.At(left + gap)), ("y", ReportNumber.At(top)), ("width", ReportNumber.At(Math.Max(0, right - left - (2 * gap)))),
-                ("height", ReportNumber.At(axes.Y(0) - top))).Element("title", hint).End();
+                "rect", ("class", "bar"), ("x", left + gap), ("y", top), ("width", Math.Max(0, right - left - (2 * gap))),
+                ("height", axes.Y(0) - top)).Element("title", $"{range}: {ReportNumber.Count(histogram.Counts[i])}").End();
         }
 
         if (histogram.Mean is double mean && double.IsFinite(mean))
         {
-            string x = ReportNumber.At(Math.Clamp(axes.X(mean), 0, ChartAxes.Width));
-            page.Element("line", "", ("class", "mean"), ("x1", x), ("x2", x), ("y1", "18"), ("y2", ReportNumber.At(axes.Y(0))));
+            double x = Math.Clamp(axes.X(mean), 0, ChartAxes.Width);
+            page.Element("line", "", ("class", "mean"), ("x1", x), ("x2", x), ("y1", "18"), ("y2", axes.Y(0)));
         }
 
         page.End();

@@ -4,7 +4,7 @@ namespace Llama2.Evaluation;
 internal static class HtmlReport
 {
     /// <summary>What the column of unrecognised predictions is called.</summary>
-    public const string OtherColumn = "none of these";
+    public const string OtherColumn = "no class";
 
     private const int OpenExamples = 3;
     private const int Headlines = 6;
@@ -23,6 +23,7 @@ internal static class HtmlReport
         .facts div{display:flex;gap:.4rem}.facts dt::after{content:":"}.facts dd{margin:0;color:var(--ink)}
         .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px;margin-bottom:16px}
         .wide{columns:2 440px;column-gap:16px}
+        .wide>.card{display:inline-block;width:100%}
         .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px;min-width:0}
         section.card{margin-bottom:16px;break-inside:avoid}
         .metric .name{font-size:.82rem;color:var(--soft)}
@@ -35,7 +36,8 @@ internal static class HtmlReport
         tr:last-child td{border-bottom:0}
         td+td,th{white-space:nowrap}td.text{text-align:left;white-space:pre-wrap}
         td .more{font-size:.8rem;color:var(--soft);line-height:1.35}
-        @media(max-width:480px){th,td{padding:6px 5px}th:last-child,td:last-child{padding-right:0}}
+        td:first-child{overflow-wrap:break-word}
+        @media(max-width:480px){table{font-size:.86rem}th,td{padding:6px 4px}th:last-child,td:last-child{padding-right:0}}
         svg{display:block;width:100%;height:auto;max-width:560px;margin:0 auto}
         svg.fixed{max-width:none;width:auto}
         svg text{fill:var(--ink);font:11px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -52,7 +54,8 @@ internal static class HtmlReport
         summary{cursor:pointer;padding:10px 0;font-size:.92rem}
         summary:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
         .part{margin:0 0 10px}.part span{display:block;font-size:.78rem;color:var(--soft);margin-bottom:2px}
-        pre{margin:0;padding:8px 10px;background:var(--bg);border-radius:8px;white-space:pre-wrap;font:13px/1.45 ui-monospace,Consolas,Menlo,monospace;max-height:320px;overflow-y:auto}
+        pre{margin:0;padding:8px 10px;background:var(--bg);border-radius:8px;white-space:pre-wrap;
+        font:13px/1.45 ui-monospace,Consolas,Menlo,monospace;max-height:320px;overflow-y:auto}
         .notes{margin:0;padding-left:1.2rem}
         @media print{body{background:none}.card{break-inside:avoid}pre{max-height:none}}
         """;
@@ -179,7 +182,8 @@ internal static class HtmlReport
         {
             Section(page, "Confusion matrix");
             ConfusionChart.Write(page, confusion);
-            page.Element("p", "Rows are the true classes, columns the predictions. The darker, the larger the share of the row.", ("class", "hint")).End();
+            page.Element("p", "Rows are the true classes, columns the predictions. The stronger the colour, the larger the share of the row.", ("class", "hint"));
+            page.End();
         }
 
         foreach (ReportCurve curve in report.Curves)
@@ -232,8 +236,8 @@ internal static class HtmlReport
         {
             ReportExample example = examples[i];
             page.Begin("details", i < OpenExamples ? [("open", "")] : []);
-            IEnumerable<string> figures = example.Metrics.Select(metric => $"{metric.Name} {ReportNumber.Figure(metric.Value)}");
-            page.Element("summary", string.Join(" · ", [ReportNumber.Count(i + 1), .. example.Verdict is { } verdict ? [verdict] : Array.Empty<string>(), .. figures]));
+            IEnumerable<string?> figures = example.Metrics.Select(metric => $"{metric.Name} {ReportNumber.Figure(metric.Value)}");
+            page.Element("summary", string.Join(" · ", figures.Prepend(example.Verdict).Prepend(ReportNumber.Count(i + 1)).OfType<string>()));
             Part("Input", example.Input);
             Part("Reference", example.Reference);
             Part("Prediction", example.Prediction ?? "(failed)");

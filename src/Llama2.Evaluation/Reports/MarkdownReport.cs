@@ -68,7 +68,7 @@ internal static class MarkdownReport
             }
             else if (!Rune.IsControl(rune))
             {
-                escaped.Append("\\`*_{}[]()#+-.!|~@".Contains((char)Math.Min(rune.Value, char.MaxValue)) && rune.Value is not ('-' or '.' or '(' or ')') ? "\\" : "").Append(rune);
+                escaped.Append(rune.Value is '\\' or '`' or '*' or '_' or '{' or '}' or '[' or ']' or '#' or '+' or '!' or '|' or '~' or '@' ? "\\" : "").Append(rune);
             }
         }
 
@@ -86,7 +86,8 @@ internal static class MarkdownReport
             string[] Row(ReportMetric metric)
             {
                 string name = Escape(metric.Name), value = ReportNumber.Figure(metric.Value), description = Escape(metric.Description ?? "");
-                return hasIntervals ? [name, value, metric.Interval is { } interval ? ReportNumber.Interval(interval) : "", description] : [name, value, description];
+                string interval = metric.Interval is { } known ? ReportNumber.Interval(known) : "";
+                return hasIntervals ? [name, value, interval, description] : [name, value, description];
             }
         }
     }
@@ -97,7 +98,8 @@ internal static class MarkdownReport
         {
             Table(text, "Classes", ["Class", "Precision", "Recall", "F1", "Items"], [.. classes.Select(item => (string[])
             [
-                Escape(item.Name), ReportNumber.Figure(item.Precision), ReportNumber.Figure(item.Recall), ReportNumber.Figure(item.F1), ReportNumber.Count(item.Support),
+                Escape(item.Name), ReportNumber.Figure(item.Precision), ReportNumber.Figure(item.Recall), ReportNumber.Figure(item.F1),
+                ReportNumber.Count(item.Support),
             ])]);
         }
     }
@@ -115,16 +117,18 @@ internal static class MarkdownReport
 
     private static void AppendCurve(StringBuilder text, ReportCurve curve)
     {
-        Table(text, Escape(curve.Title), [Escape(curve.YLabel), "First", "Least", "Last", ""], [.. curve.Series.Where(series => series.Points.Count > 0).Select(series => (string[])
+        IEnumerable<ReportSeries> lines = curve.Series.Where(series => series.Points.Count > 0);
+        Table(text, Escape(curve.Title), [Escape(curve.YLabel), "First", "Least", "Last", ""], [.. lines.Select(series => (string[])
         [
-            Escape(series.Name), ReportNumber.Figure(series.Points[0].Y), ReportNumber.Figure(series.Points.Min(point => point.Y)), ReportNumber.Figure(series.Points[^1].Y),
-            Sparkline(series.Points),
+            Escape(series.Name), ReportNumber.Figure(series.Points[0].Y), ReportNumber.Figure(series.Points.Min(point => point.Y)),
+            ReportNumber.Figure(series.Points[^1].Y), Sparkline(series.Points),
         ])]);
     }
 
     private static string Sparkline(IReadOnlyList<ReportPoint> points)
     {
-        double[] values = [.. points.Chunk((points.Count + MostSparks - 1) / MostSparks).Select(chunk => chunk.Average(point => point.Y)).Where(double.IsFinite)];
+        int size = (points.Count + MostSparks - 1) / MostSparks;
+        double[] values = [.. points.Chunk(size).Select(chunk => chunk.Average(point => point.Y)).Where(double.IsFinite)];
         if (values.Length == 0)
         {
             return "";
@@ -162,7 +166,8 @@ internal static class MarkdownReport
             Fence("Prediction", example.Prediction ?? "(failed)");
             if (example.Metrics.Count > 0)
             {
-                text.Append('\n').AppendJoin(" · ", example.Metrics.Select(metric => $"{Escape(metric.Name)} {ReportNumber.Figure(metric.Value)}")).Append('\n');
+                IEnumerable<string> figures = example.Metrics.Select(metric => $"{Escape(metric.Name)} {ReportNumber.Figure(metric.Value)}");
+                text.Append('\n').AppendJoin(" · ", figures).Append('\n');
             }
         }
 
@@ -171,7 +176,8 @@ internal static class MarkdownReport
             if (content is not null)
             {
                 string fence = new('`', Math.Max(3, LongestRun(content) + 1));
-                text.Append('\n').Append(title).Append(":\n\n").Append(fence).Append("text\n").Append(content.ReplaceLineEndings("\n").TrimEnd('\n')).Append('\n').Append(fence).Append('\n');
+                string lines = content.ReplaceLineEndings("\n").TrimEnd('\n');
+                text.Append('\n').Append(title).Append(":\n\n").Append(fence).Append("text\n").Append(lines).Append('\n').Append(fence).Append('\n');
             }
         }
     }

@@ -2,6 +2,14 @@ using System.Text;
 
 namespace Llama2.Evaluation;
 
+/// <summary>The value of an attribute: a text, or a coordinate of a drawing.</summary>
+internal readonly record struct MarkupValue(string Text)
+{
+    public static implicit operator MarkupValue(string text) => new(text);
+
+    public static implicit operator MarkupValue(double coordinate) => new(ReportNumber.At(coordinate));
+}
+
 /// <summary>Writes HTML and SVG. Whatever is written as text or as an attribute's value is escaped, so none of it can become markup.</summary>
 internal sealed class MarkupWriter
 {
@@ -17,7 +25,7 @@ internal sealed class MarkupWriter
         return this;
     }
 
-    public MarkupWriter Begin(string tag, params ReadOnlySpan<(string Name, string Value)> attributes)
+    public MarkupWriter Begin(string tag, params ReadOnlySpan<(string Name, MarkupValue Value)> attributes)
     {
         Tag(tag, attributes);
         _open.Push(tag);
@@ -31,7 +39,7 @@ internal sealed class MarkupWriter
     }
 
     /// <summary>An element with text in it, or with nothing.</summary>
-    public MarkupWriter Element(string tag, string text, params ReadOnlySpan<(string Name, string Value)> attributes)
+    public MarkupWriter Element(string tag, string text, params ReadOnlySpan<(string Name, MarkupValue Value)> attributes)
     {
         Tag(tag, attributes);
         Escape(text);
@@ -45,13 +53,13 @@ internal sealed class MarkupWriter
         return this;
     }
 
-    private void Tag(string tag, ReadOnlySpan<(string Name, string Value)> attributes)
+    private void Tag(string tag, ReadOnlySpan<(string Name, MarkupValue Value)> attributes)
     {
         _markup.Append('<').Append(tag);
-        foreach ((string name, string value) in attributes)
+        foreach ((string name, MarkupValue value) in attributes)
         {
             _markup.Append(' ').Append(name).Append("=\"");
-            Escape(value);
+            Escape(value.Text);
             _markup.Append('"');
         }
 

@@ -9,11 +9,12 @@ internal static class MetricNames
     /// <summary>The place of a figure of a classification; equal for all that are not among the first.</summary>
     public static int RankOf(string name) => Array.IndexOf(_first, name) is >= 0 and int rank ? rank : _first.Length;
 
-    public static ReportMetric Describe(string name, double value, IReadOnlyDictionary<string, ConfidenceInterval>? intervals = null) => new(name, double.IsNaN(value) ? null : value)
-    {
-        Description = Of(name),
-        Interval = intervals is not null && intervals.TryGetValue(name, out ConfidenceInterval interval) ? interval : null,
-    };
+    public static ReportMetric Describe(string name, double value, IReadOnlyDictionary<string, ConfidenceInterval>? intervals = null) =>
+        new(name, double.IsNaN(value) ? null : value)
+        {
+            Description = Of(name),
+            Interval = intervals is not null && intervals.TryGetValue(name, out ConfidenceInterval interval) ? interval : null,
+        };
 
     private static string? Of(string name) => name switch
     {

@@ -23,8 +23,8 @@ internal static class ReportNumber
     public static string Interval(ConfidenceInterval interval) =>
         $"{Figure(interval.Lower)} to {Figure(interval.Upper)} ({Percent(100 * interval.Confidence)})";
 
-    /// <summary>A coordinate of a drawing.</summary>
-    public static string At(double coordinate) => coordinate.ToString("0.##", CultureInfo.InvariantCulture);
+    /// <summary>A coordinate of a drawing; far outside is as good as further outside.</summary>
+    public static string At(double coordinate) => Math.Clamp(coordinate, -10_000, 10_000).ToString("0.##", CultureInfo.InvariantCulture);
 
     /// <summary>A label of an axis whose labels are so far apart.</summary>
     public static string Tick(double value, double step)

@@ -25,7 +25,8 @@ public sealed record ReportConfusion(
     {
         ArgumentNullException.ThrowIfNull(matrix);
         int[] indices = [.. Enumerable.Range(0, matrix.Classes.Count)];
-        return new([.. matrix.Classes], [.. indices.Select(actual => (long[])[.. indices.Select(predicted => matrix[actual, predicted])])], [.. indices.Select(matrix.UnrecognisedOf)]);
+        IEnumerable<long[]> rows = indices.Select(actual => (long[])[.. indices.Select(predicted => matrix[actual, predicted])]);
+        return new([.. matrix.Classes], [.. rows], [.. indices.Select(matrix.UnrecognisedOf)]);
     }
 }
 
