@@ -12,7 +12,7 @@ public enum BleuSmoothing
     /// <summary>Such an order counts as <see cref="BleuOptions.SmoothingValue"/> matches.</summary>
     Floor,
 
-    /// <summary><see cref="BleuOptions.SmoothingValue"/> is added to matches and totals of every order but the first (Lin and Och 2004, as in sacrebleu).</summary>
+    /// <summary><see cref="BleuOptions.SmoothingValue"/> is added to matches and totals of all orders but the first (Lin and Och 2004).</summary>
     AddK,
 
     /// <summary>1 is added to matches and totals of every order, the first too (Hugging Face's <c>evaluate</c> with <c>smooth=True</c>).</summary>

@@ -156,7 +156,7 @@ public sealed class ClassificationAccumulator
         if (_classes is null || probabilities.Length != _classes.Length || (!areThere && _items.Count > 0))
         {
             throw new ArgumentException(
-                $"There are {probabilities.Length} probabilities for {_classes?.Length ?? 0} given classes; give one for each class with every item, or none at all.",
+                $"There are {probabilities.Length} probabilities for {_classes?.Length ?? 0} given classes; give one for each class, with every item or none.",
                 nameof(probabilities));
         }
 

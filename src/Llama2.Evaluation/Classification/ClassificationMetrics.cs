@@ -107,7 +107,8 @@ public sealed class ClassificationMetrics
         ArgumentNullException.ThrowIfNull(predictions);
         if (labels.Count != predictions.Count || labels.Count == 0)
         {
-            throw new ArgumentException($"There are {labels.Count} labels and {predictions.Count} predictions; there must be as many of both, and some.", nameof(predictions));
+            throw new ArgumentException(
+                $"There are {labels.Count} labels and {predictions.Count} predictions; there must be as many of both, and some.", nameof(predictions));
         }
 
         var accumulator = new ClassificationAccumulator(classes, positiveClass);
@@ -129,7 +130,7 @@ public sealed class ClassificationMetrics
         return (Probabilities ?? throw new InvalidOperationException("An accuracy table needs probabilities.")).Table(Confusion.Classes, steps);
     }
 
-    /// <summary>Gets every figure by the name that Azure ML's evaluation gives it, such as <c>f1_score_macro</c>; figures that are not defined are left out.</summary>
+    /// <summary>Gets every figure by the name that Azure ML's evaluation gives it, such as <c>f1_score_macro</c>; undefined ones are left out.</summary>
     public IReadOnlyDictionary<string, double> ToDictionary()
     {
         var figures = new Dictionary<string, double>(StringComparer.Ordinal) { ["accuracy"] = Accuracy };

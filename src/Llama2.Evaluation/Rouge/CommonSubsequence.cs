@@ -39,7 +39,9 @@ internal static class CommonSubsequence
     }
 
     /// <summary>Marks the words of the reference that belong to one longest common subsequence: the one that the reference implementation finds.</summary>
-    /// <remarks>There may be several; which one is taken decides the union over the candidates. From the end: a match is taken, a tie goes up in the reference.</remarks>
+    /// <remarks>
+    /// There may be several, and which one is taken decides the union over the candidates. From the end: a match is taken, a tie goes up in the reference.
+    /// </remarks>
     /// <exception cref="ArgumentException">The lines are too long for the table.</exception>
     public static void Mark(ReadOnlySpan<int> reference, ReadOnlySpan<int> candidate, Span<bool> marked)
     {

@@ -114,14 +114,11 @@ public sealed class ClassificationEvaluator
 
     private static int IndexOfWord(string text, string word)
     {
-        if (word.Length == 0)
-        {
-            return -1;
-        }
-
-        for (int place = text.IndexOf(word, StringComparison.OrdinalIgnoreCase); place >= 0; place = text.IndexOf(word, place + 1, StringComparison.OrdinalIgnoreCase))
+        int start = 0;
+        while (word.Length > 0 && text.IndexOf(word, start, StringComparison.OrdinalIgnoreCase) is >= 0 and int place)
         {
             int end = place + word.Length;
+            start = place + 1;
             if ((place == 0 || !char.IsLetterOrDigit(text[place - 1])) && (end == text.Length || !char.IsLetterOrDigit(text[end])))
             {
                 return place;

@@ -100,7 +100,8 @@ public sealed record EvaluationConfig
             throw new NotSupportedException($"Metric '{unknown}' is unknown; known are {string.Join(", ", ClassificationMetrics.Names)}.");
         }
 
-        return (Metrics ?? ClassificationMetrics.Names).Distinct().Where(figures.ContainsKey).ToDictionary(name => name, name => figures[name], StringComparer.Ordinal);
+        IEnumerable<string> wanted = (Metrics ?? ClassificationMetrics.Names).Distinct().Where(figures.ContainsKey);
+        return wanted.ToDictionary(name => name, name => figures[name], StringComparer.Ordinal);
     }
 
     private static bool Switch(JsonProperty property) => property.Value.ValueKind switch
@@ -117,7 +118,7 @@ public sealed record EvaluationConfig
             throw Wrong(property, $"a list of at most {MostNames} strings");
         }
 
-        return [.. property.Value.EnumerateArray().Select(item => item.ValueKind is JsonValueKind.String ? item.GetString()! : throw Wrong(property, "a list of strings"))];
+        return [.. property.Value.EnumerateArray().Select(item => item.ValueKind is JsonValueKind.String ? item.GetString()! : throw Wrong(property, "strings only"))];
     }
 
     private static JsonException Wrong(JsonProperty property, string expected) => new($"{property.Name} is {Kind(property.Value)}; it must be {expected}.");

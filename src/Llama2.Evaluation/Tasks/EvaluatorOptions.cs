@@ -3,7 +3,7 @@ using Microsoft.Extensions.AI;
 namespace Llama2.Evaluation;
 
 /// <summary>How an evaluator asks.</summary>
-public record EvaluatorOptions
+public sealed record EvaluatorOptions
 {
     /// <summary>What a prompt's template says where the item's input belongs.</summary>
     public const string InputPlace = "{input}";

@@ -23,7 +23,8 @@ public sealed class BleuScorerTests
 
             BleuScore score = bleu.Score();
             string what = $"row {rows}: {row.GetProperty("name")} {options}";
-            Assert.True(Math.Abs(row.GetProperty("score").GetDouble() - (100 * score.Score)) < 1e-9, $"{what}: {100 * score.Score} instead of {row.GetProperty("score")}");
+            double expected = row.GetProperty("score").GetDouble();
+            Assert.True(Math.Abs(expected - (100 * score.Score)) < 1e-9, $"{what}: {100 * score.Score} instead of {expected}");
             Assert.Equal(row.GetProperty("bp").GetDouble(), score.BrevityPenalty, 12);
             Assert.Equal(row.GetProperty("sys_len").GetInt64(), score.PredictionLength);
             Assert.Equal(row.GetProperty("ref_len").GetInt64(), score.ReferenceLength);
@@ -74,7 +75,8 @@ public sealed class BleuScorerTests
         Assert.Equal(0.8, new BleuScorer(BleuOptions.HuggingFace(1)).Score(Reference, Prediction).Score, 12);
         Assert.Equal(Math.Sqrt(0.8 * 0.5), new BleuScorer(BleuOptions.HuggingFace(2)).Score(Reference, Prediction).Score, 12);
         Assert.Equal(0, new BleuScorer(BleuOptions.HuggingFace(3)).Score(Reference, Prediction).Score);
-        Assert.Equal(Math.Cbrt(5.0 / 6 * (3.0 / 5) * (1.0 / 4)), new BleuScorer(BleuOptions.HuggingFace(3, smooth: true)).Score(Reference, Prediction).Score, 12);
+        BleuScore smooth = new BleuScorer(BleuOptions.HuggingFace(3, smooth: true)).Score(Reference, Prediction);
+        Assert.Equal(Math.Cbrt(5.0 / 6 * (3.0 / 5) * (1.0 / 4)), smooth.Score, 12);
         Assert.Equal(1, new BleuScorer(BleuOptions.HuggingFace(1)).Score(["a b c d e f g", "a"], "a b c").BrevityPenalty);
     }
 
@@ -91,7 +93,7 @@ public sealed class BleuScorerTests
         var bleu = new BleuScorer(new BleuOptions { Lowercase = true, EffectiveOrder = true });
 
         Assert.Equal(1, bleu.Score("\u0130 ΟΔΟΣ \u212a \U00010400", "i\u0307 οδος k \U00010428").Score, 12);
-        Assert.True(bleu.Score("ΣΑΣ", "σασ").Score < 1);
+        Assert.Equal(1, bleu.Score("ΣΑΣ. ΑΣ'Α Σ", "σας. ασ'α σ").Score, 12);
     }
 
     [Fact]

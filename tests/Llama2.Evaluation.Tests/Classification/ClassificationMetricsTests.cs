@@ -129,7 +129,8 @@ public sealed class ClassificationMetricsTests
 
         Assert.Equal(three.Order(StringComparer.Ordinal), WithProbabilities().Compute().ToDictionary().Keys.Order(StringComparer.Ordinal));
         Assert.Equal(
-            three.Concat(["precision_score_binary", "recall_score_binary", "f1_score_binary", "AUC_binary", "average_precision_score_binary"]).Order(StringComparer.Ordinal),
+            three.Concat(["precision_score_binary", "recall_score_binary", "f1_score_binary", "AUC_binary", "average_precision_score_binary"])
+                .Order(StringComparer.Ordinal),
             two.Compute().ToDictionary().Keys.Order(StringComparer.Ordinal));
     }
 

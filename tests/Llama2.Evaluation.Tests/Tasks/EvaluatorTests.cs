@@ -83,7 +83,8 @@ public sealed class EvaluatorTests
         using var client = new StubChatClient(text => text == "two" ? throw new InvalidOperationException("too long") : "k l m n o");
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => new TextGenerationEvaluator(client).EvaluateAsync("x", _texts.ToAsyncEnumerable(), _few));
-        TextGenerationEvaluation counted = await new TextGenerationEvaluator(client, new() { CountFailures = true }).EvaluateAsync("x", _texts.ToAsyncEnumerable(), _few);
+        TextGenerationEvaluation counted =
+            await new TextGenerationEvaluator(client, new() { CountFailures = true }).EvaluateAsync("x", _texts.ToAsyncEnumerable(), _few);
 
         Assert.Equal((null, "too long"), (counted.Items[1].Answer, counted.Items[1].Error));
         Assert.Equal("1 of 3 items failed and count as wrong; the first: too long", Assert.Single(counted.Report.Notes));

@@ -10,7 +10,8 @@ internal sealed class StubChatClient(Func<IReadOnlyList<ChatMessage>, ChatOption
     {
     }
 
-    public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
+    public async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
         new(new ChatMessage(ChatRole.Assistant, await answer([.. messages], options, cancellationToken)));
 
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
