@@ -51,8 +51,11 @@ public sealed class RougeScorer(RougeOptions? options = null)
 
         if (_metrics.HasFlag(RougeMetrics.RougeLsum))
         {
-            int hits = UnionHits(referenceLines, predictionLines, numbers.Count);
-            scores[RougeScores.IndexOf(RougeMetrics.RougeLsum)] = RougeScore.Of(hits, actual.Length, expected.Length);
+            // Of one line against one, the union is the subsequence that ROUGE-L has counted.
+            bool isCounted = _metrics.HasFlag(RougeMetrics.RougeL) && referenceLines.LineCount <= 1 && predictionLines.LineCount <= 1;
+            scores[RougeScores.IndexOf(RougeMetrics.RougeLsum)] = isCounted
+                ? scores[RougeScores.IndexOf(RougeMetrics.RougeL)]
+                : RougeScore.Of(UnionHits(referenceLines, predictionLines, numbers.Count), actual.Length, expected.Length);
         }
 
         return new(_metrics, scores);
