@@ -106,7 +106,7 @@ public sealed class CorpusTests
         Assert.True(samples.Select(sample => sample.Clean).Distinct().Count() > 5400);
         Assert.All(samples, sample =>
         {
-            Assert.DoesNotMatch(@"  | [,.!?](?!\.)(\s|$)|\ba [aeio]\w+(?<!one|once)\b(?! [a-z]+ly)|\b(the the|a a|an an)\b|\.,|,\.", RemoveEllipsis(sample.Clean));
+            Assert.DoesNotMatch(@"  | [,.!?](?!\.)(\s|$)|\ba (?!one|once|eu)[aeio]\w+|\b(the the|a a|an an)\b|\.,|,\.", RemoveEllipsis(sample.Clean));
             Assert.DoesNotMatch(@"\b(?<!(and|or|that|than|because|when|if|but|like|you|thing|ones?) )I (is|are|has|were|does)\b", sample.Clean);
         });
     }
@@ -119,7 +119,7 @@ public sealed class CorpusTests
         DialogueWriter writer = new(Lexicon.Embedded, ScenarioLibrary.Embedded);
         RandomSource random = new(6);
         HashSet<string> mayStand = [.. ScenarioLibrary.Embedded.Families.SelectMany(family => family)
-            .SelectMany(scenario => scenario.Summary.OfType<TextNode>()).SelectMany(node => node.Text.Split([' ', '.', ',', '\''], StringSplitOptions.RemoveEmptyEntries))];
+            .SelectMany(scenario => scenario.Summary.OfType<TextNode>()).SelectMany(node => Words(node.Text))];
         foreach (CorpusSplit split in Enum.GetValues<CorpusSplit>())
         {
             for (int i = 0; i < 3000; i++)
@@ -128,15 +128,15 @@ public sealed class CorpusTests
                 int turns = sample.Dialogue.Count(c => c == '\n') + 1;
                 Assert.InRange(turns, 3, DialogueWriter.MaxTurns);
                 Assert.All(sample.Names.Where(name => ContainsWord(sample.Summary, name)), name => AssertContains(sample, name));
-                Assert.All(sample.Values.Values.Where(value => sample.Summary.Contains(value, StringComparison.Ordinal)), value => AssertContains(sample, value));
+                Assert.All(
+                    sample.Values.Values.Where(value => sample.Summary.Contains(value, StringComparison.Ordinal)), value => AssertContains(sample, value));
                 // Whatever word is not the scenario's own stands in the dialogue.
-                Assert.All(sample.Summary.Split([' ', '.', ',', '\''], StringSplitOptions.RemoveEmptyEntries), word =>
-                    Assert.True(mayStand.Contains(word) || word is "A" or "An" or "a" or "an" or "s" or "on" or "at" || char.IsUpper(word[0])
-                        ? mayStand.Contains(word) || word.Length < 3 || sample.Dialogue.Contains(word, StringComparison.OrdinalIgnoreCase)
-                        : sample.Dialogue.Contains(word, StringComparison.OrdinalIgnoreCase), $"'{word}' in '{sample.Summary}' is not in\n{sample.Dialogue}"));
+                Assert.All(Words(sample.Summary).Where(word => word.Length > 2 && !mayStand.Contains(word)), word => AssertContains(sample, word));
             }
         }
     }
+
+    private static string[] Words(string text) => text.Split([' ', '.', ',', '\''], StringSplitOptions.RemoveEmptyEntries);
 
     private static bool ContainsWord(string text, string word)
     {
@@ -170,11 +170,12 @@ public sealed class CorpusTests
         library.Add("test", "== tea\nA: Tea {on weekday:d~}?\nB: Yes.\nA: Good.\n> {A} and {B} will have tea {on d}.");
         DialogueWriter writer = new(Lexicon.Embedded, library);
         RandomSource random = new(8);
+        string[] weekdays = [.. Lexicon.Embedded["weekday"].Productions.Select(day => ((TextNode)day.Nodes[0]).Text)];
         int corrected = 0;
         for (int i = 0; i < 500; i++)
         {
             DialogueSample sample = writer.Write(CorpusSplit.Train, random);
-            string[] days = [.. Lexicon.Embedded["weekday"].Productions.Select(day => ((TextNode)day.Nodes[0]).Text).Where(day => sample.Dialogue.Contains(day, StringComparison.Ordinal))];
+            string[] days = [.. weekdays.Where(day => sample.Dialogue.Contains(day, StringComparison.Ordinal))];
             corrected += days.Length - 1;
             Assert.Contains(sample.Values["d"], sample.Summary, StringComparison.Ordinal);
             Assert.Contains(sample.Values["d"], days);

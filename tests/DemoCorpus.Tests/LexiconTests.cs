@@ -28,9 +28,11 @@ public sealed class LexiconTests
     {
         ReferenceNode[] turns = [.. scenario.Turns.SelectMany(turn => References(turn.Nodes))];
         HashSet<string> slots = [.. turns.Where(reference => reference.Slot is not null).Select(reference => reference.Slot!)];
-        Assert.All(turns.Concat(References(scenario.Summary)), reference => Assert.True(Resolves(reference, slots), $"{scenario.Family}: {reference.Name}"));
+        Assert.All(turns.Concat(References(scenario.Summary)), reference =>
+            Assert.True(Resolves(reference, slots), $"{scenario.Family}: {reference.Name}"));
         // A summary copies: it draws nothing of its own.
-        Assert.All(References(scenario.Summary), reference => Assert.True(slots.Contains(reference.Name) || _setByProgram.Contains(reference.Name), scenario.Family));
+        Assert.All(References(scenario.Summary), reference =>
+            Assert.True(slots.Contains(reference.Name) || _setByProgram.Contains(reference.Name), scenario.Family));
     });
 
     [Fact]

@@ -57,7 +57,7 @@ internal sealed class CorpusStatistics(Func<string, int>? countTokens = null)
         {
             lengths.Sort();
             output.WriteLine(Invariant(
-                $"{name,-22} mean {lengths.Average():F1}, median {lengths[lengths.Count / 2]}, 99 % {lengths[(int)(lengths.Count * 0.99)]}, most {lengths[^1]}"));
+                $"{name,-22} mean {lengths.Average():F1}, median {At(lengths, 0.5)}, 99 % {At(lengths, 0.99)}, most {lengths[^1]}"));
         }
 
         foreach ((string label, int count) in _labels)
@@ -75,6 +75,8 @@ internal sealed class CorpusStatistics(Func<string, int>? countTokens = null)
 
         lengths.Add(length);
     }
+
+    private static int At(List<int> sorted, double share) => sorted[(int)(sorted.Count * share)];
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

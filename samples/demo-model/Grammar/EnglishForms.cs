@@ -7,9 +7,18 @@ internal static class EnglishForms
         ["can't", "cannot", "can", "could", "couldn't", "would", "won't", "will", "must", "might", "should", "didn't", "never", "just", "really"];
 
     // Verbs of more than one syllable that double their last consonant.
-    private static readonly HashSet<string> _doubling = ["admit", "begin", "forget", "prefer", "regret", "upset", "permit", "occur", "commit", "refer", "quit", "slam", "snap", "stop", "drop", "skip", "plan", "hug", "drag", "grin", "shut", "chat", "trip", "flip", "slap", "clap", "sob", "swim"];
+    private static readonly HashSet<string> _doubling =
+    [
+        "admit", "begin", "forget", "prefer", "regret", "upset", "permit",
+        "occur", "commit", "refer", "quit", "slam", "snap", "stop", "drop", "skip", "plan", "hug", "drag",
+        "grin", "shut", "chat", "trip", "flip", "slap", "clap", "sob", "swim",
+    ];
 
-    private static readonly HashSet<string> _afterVowelSound = ["hour", "hours", "honest", "honestly", "honor", "honour", "heir", "8", "11", "18", "80", "MRI", "X-ray"];
+    private static readonly HashSet<string> _afterVowelSound =
+        ["hour", "hours", "honest", "honestly", "honor", "honour", "heir", "8", "11", "18", "80", "MRI", "X-ray"];
+
+    // How words begin that are written with a vowel and spoken with a consonant, as in "unit" and "one".
+    private static readonly string[] _yooOrWuh = ["uni", "use", "usu", "eu", "one", "once", "ukulele", "ufo"];
 
     private static readonly Dictionary<string, string> _irregularPast = Lexicon.ReadResource("english/irregular-past")
         .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
@@ -26,11 +35,8 @@ internal static class EnglishForms
         }
 
         string lower = nextWord.ToLowerInvariant();
-        bool consonantSound = lower.StartsWith("uni", StringComparison.Ordinal) && !lower.StartsWith("unin", StringComparison.Ordinal)
-            && !lower.StartsWith("unim", StringComparison.Ordinal);
-        consonantSound |= lower.StartsWith("use", StringComparison.Ordinal) || lower.StartsWith("usu", StringComparison.Ordinal)
-            || lower.StartsWith("eu", StringComparison.Ordinal) || lower.StartsWith("one", StringComparison.Ordinal)
-            || lower.StartsWith("once", StringComparison.Ordinal) || lower.StartsWith("ukulele", StringComparison.Ordinal);
+        bool consonantSound = _yooOrWuh.Any(start => lower.StartsWith(start, StringComparison.Ordinal))
+            && !lower.StartsWith("unin", StringComparison.Ordinal) && !lower.StartsWith("unim", StringComparison.Ordinal);
         return !consonantSound && lower.Length > 0 && "aeiou".Contains(lower[0], StringComparison.Ordinal) ? "an" : "a";
     }
 

@@ -10,7 +10,9 @@ internal sealed record ChoiceNode(IReadOnlyList<GrammarNode[]> Options) : Gramma
 
 /// <summary><c>{modifier name:slot~}</c>: a draw from a list, a bound slot or a word of the person.</summary>
 /// <param name="Name">The list or slot, or a literal verb after a verb modifier.</param>
-/// <param name="Modifier">What is done to the value: "a", "on", "at", "cap", "poss", the verb forms "v" (agrees with the person), "s", "past", "ing", or empty.</param>
+/// <param name="Modifier">
+/// What is done to the value: "a", "on", "at", "cap", "poss", the verb forms "v" (agrees with the person), "s", "past", "ing", or empty.
+/// </param>
 /// <param name="Slot">The slot that keeps the value, or <see langword="null"/>.</param>
 /// <param name="Changeable">Whether a dialogue may first name another value and then correct it.</param>
 internal sealed record ReferenceNode(string Name, string Modifier, string? Slot, bool Changeable) : GrammarNode;

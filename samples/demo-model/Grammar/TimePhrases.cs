@@ -10,8 +10,7 @@ internal static class TimePhrases
 
     /// <summary>"5 pm" → "at 5 pm"; "after work" and the like stay.</summary>
     public static string At(string time) =>
-        time.StartsWith("after ", StringComparison.Ordinal) || time.StartsWith("before ", StringComparison.Ordinal) || time.StartsWith("around ", StringComparison.Ordinal)
-            ? time : $"at {time}";
+        time.StartsWith("after ", StringComparison.Ordinal) || time.StartsWith("before ", StringComparison.Ordinal) ? time : $"at {time}";
 
     /// <summary>Whether no value says "morning" while another says "pm", and the like.</summary>
     public static bool Agree(IEnumerable<string> values)
