@@ -63,11 +63,7 @@ public sealed unsafe class TrainableModel : IDisposable
         {
             foreach (Parameter parameter in model.Parameters.Parameters)
             {
-                CheckpointTensor tensor = checkpoint.Tensors[parameter.Name];
-                for (int row = 0; row < parameter.Rows; row++)
-                {
-                    tensor.ReadRow(row, new Span<float>(model.Parameters.Values + parameter.Offset + (long)row * parameter.Columns, parameter.Columns));
-                }
+                model.ReadRows(checkpoint.Tensors[parameter.Name], parameter);
             }
         }
 
@@ -95,6 +91,26 @@ public sealed unsafe class TrainableModel : IDisposable
         var model = new TrainableModel(config, options, source: null);
         RandomWeights.Fill(model.Parameters, config, options.Seed);
         return model;
+    }
+
+    /// <summary>Copies an adapter's numbers into this model's adapter, to train it further.</summary>
+    /// <param name="adapter">The adapter; rank and targets have to be those of this model's.</param>
+    /// <exception cref="ArgumentException">This model has no adapter, or one of another rank or other targets.</exception>
+    public void LoadAdapter(LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        Dictionary<string, CheckpointTensor> tensors = adapter.Tensors.ToDictionary(tensor => tensor.Name);
+        bool fits = Options.Lora is not null && tensors.Count == Parameters.Parameters.Count && Parameters.Parameters.All(parameter =>
+            tensors.TryGetValue(parameter.Name, out CheckpointTensor? tensor) && tensor.Rows == parameter.Rows && tensor.Columns == parameter.Columns);
+        if (!fits)
+        {
+            throw new ArgumentException("The adapter's rank and targets are not those of this model.", nameof(adapter));
+        }
+
+        foreach (Parameter parameter in Parameters.Parameters)
+        {
+            ReadRows(tensors[parameter.Name], parameter);
+        }
     }
 
     /// <summary>Shows the present weights as a checkpoint, adapters merged, to write with <see cref="HuggingFaceFolder"/> or to load.</summary>
@@ -143,6 +159,14 @@ public sealed unsafe class TrainableModel : IDisposable
         _product.Dispose();
         _workers.Dispose();
         _weights.Dispose();
+    }
+
+    private void ReadRows(CheckpointTensor tensor, Parameter parameter)
+    {
+        for (int row = 0; row < parameter.Rows; row++)
+        {
+            tensor.ReadRow(row, new Span<float>(Parameters.Values + parameter.Offset + (long)row * parameter.Columns, parameter.Columns));
+        }
     }
 
     private void Forward(PassContext pass, TrainingBatch batch, Activations activations)
