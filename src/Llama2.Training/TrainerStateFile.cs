@@ -22,6 +22,11 @@ internal static unsafe class TrainerStateFile
     public static void Write(string folder, TrainerState state, ReadOnlySpan<TrainerArray> arrays, int? limit)
     {
         Directory.CreateDirectory(folder);
+        foreach (string broken in Directory.EnumerateFiles(folder, $"{Prefix}*{Extension}.*.tmp"))
+        {
+            File.Delete(broken);                             // left by a process that was killed while it wrote
+        }
+
         string path = Path.Combine(folder, $"{Prefix}{state.Step:D9}{Extension}"), draft = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {

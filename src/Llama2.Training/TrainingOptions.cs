@@ -6,7 +6,10 @@ public sealed record TrainingOptions
     /// <summary>Gets how often the data is read (<c>num_train_epochs</c>), at least 1. The default is 1.</summary>
     public int Epochs { get; init; } = 1;
 
-    /// <summary>Gets the number of steps (<c>max_steps</c>), which then counts instead of <see cref="Epochs"/>; <see langword="null"/> (the default) for all.</summary>
+    /// <summary>
+    /// Gets the number of steps (<c>max_steps</c>), which then counts instead of <see cref="Epochs"/>; <see langword="null"/> (the default) for those
+    /// of all epochs.
+    /// </summary>
     public long? MaxSteps { get; init; }
 
     /// <summary>Gets the sequences of one pass (<c>per_device_train_batch_size</c>), at least 1. The default is 1.</summary>
@@ -57,7 +60,10 @@ public sealed record TrainingOptions
     /// </summary>
     public Func<TrainableModel, double>? Metric { get; init; }
 
-    /// <summary>Gets a value indicating whether a larger <see cref="Metric"/> is better. The default is <see langword="true"/>; for the loss, smaller always is.</summary>
+    /// <summary>
+    /// Gets a value indicating whether a larger <see cref="Metric"/> is better. The default is <see langword="true"/>; of losses the smaller is
+    /// better in any case.
+    /// </summary>
     public bool LargerMetricIsBetter { get; init; } = true;
 
     /// <summary>

@@ -17,7 +17,13 @@ internal static class SmallModels
         RmsNormEpsilon = 1e-5f,
     };
 
-    public static LlamaConfig Tied { get; } = Odd with { TieWordEmbeddings = true, KeyValueHeadCount = 4, RopeTheta = 500, RopeScaling = new(RopeScalingKind.Linear, 2) };
+    public static LlamaConfig Tied { get; } = Odd with
+    {
+        TieWordEmbeddings = true,
+        KeyValueHeadCount = 4,
+        RopeTheta = 500,
+        RopeScaling = new(RopeScalingKind.Linear, 2),
+    };
 
     /// <summary>Widths that Q8_0 blocks divide.</summary>
     public static LlamaConfig Blocks { get; } = Odd with { HiddenSize = 32, IntermediateSize = 64, HeadSize = 8 };

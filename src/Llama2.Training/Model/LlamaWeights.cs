@@ -135,7 +135,8 @@ internal sealed unsafe class LlamaWeights : IDisposable
         int[] widths = [config.HiddenSize, config.IntermediateSize, config.HeadCount * config.HeadSize];
         if (widths.Any(width => width % format.BlockLength() != 0))
         {
-            throw new ArgumentException($"Rows of {string.Join(", ", widths)} are no whole number of {format} blocks of {format.BlockLength()}.", nameof(format));
+            throw new ArgumentException(
+                $"Rows of {string.Join(", ", widths)} are no whole number of {format} blocks of {format.BlockLength()}.", nameof(format));
         }
     }
 }

@@ -4,7 +4,8 @@ namespace Llama2.Training;
 
 /// <summary>Adam with decoupled weight decay (Loshchilov and Hutter 2019).</summary>
 /// <remarks>
-/// m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − rate · (decay · w + m̂ ÷ (√v̂ + ε)), where m̂ = m ÷ (1 − β₁ᵗ) and v̂ = v ÷ (1 − β₂ᵗ).
+/// m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − rate · (decay · w + m̂ ÷ (√v̂ + ε)),
+/// where m̂ = m ÷ (1 − β₁ᵗ) and v̂ = v ÷ (1 − β₂ᵗ) in step t.
 /// </remarks>
 internal sealed unsafe class AdamW(ParameterStore parameters, WorkerGroup workers, TrainingOptions options) : IDisposable
 {

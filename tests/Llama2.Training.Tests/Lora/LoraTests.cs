@@ -185,7 +185,8 @@ public sealed unsafe class LoraTests
         using var folder = new TemporaryFolder();
         using TrainableModel model = Model(SmallModels.Odd, _all);
         PeftFolder.Write(model.Adapter!, folder["adapter"]);
-        string path = Path.Combine(folder["adapter"], "adapter_config.json"), text = File.ReadAllText(path), changed = text.Replace(from, to, StringComparison.Ordinal);
+        string path = Path.Combine(folder["adapter"], "adapter_config.json"), text = File.ReadAllText(path);
+        string changed = text.Replace(from, to, StringComparison.Ordinal);
         Assert.NotEqual(text, changed);
         File.WriteAllText(path, changed);
         var failure = Assert.Throws<CheckpointException>(() => PeftFolder.Read(folder["adapter"], SmallModels.Odd));
