@@ -11,21 +11,23 @@ internal static class SafetensorsWriter
     public static long ByteSize(CheckpointTensor tensor, WeightFormat format) => tensor.Rows * format.RowBytes(tensor.Columns);
 
     /// <param name="path">The file; it must not exist.</param>
-    /// <param name="source">The checkpoint that the tensors come from, for messages.</param>
-    /// <param name="tensors">What to write, in this order. A tensor of one row is written as a vector.</param>
+    /// <param name="source">Where the tensors come from, for messages.</param>
+    /// <param name="tensors">What to write, in this order.</param>
     /// <param name="format">F32, F16 or BF16.</param>
     /// <param name="written">Told after each tensor.</param>
     /// <param name="cancellationToken">Seen between rows.</param>
+    /// <param name="vectors">Whether a tensor of one row is a vector, as in a model; in an adapter of rank 1 it is a matrix.</param>
     public static void Write(
         string path,
         string source,
         IReadOnlyList<CheckpointTensor> tensors,
         WeightFormat format,
         Action<CheckpointTensor> written,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        bool vectors = true)
     {
         using var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 20);
-        WriteHeader(stream, tensors, format);
+        WriteHeader(stream, tensors, format, vectors);
         foreach (CheckpointTensor tensor in tensors)
         {
             WriteRows(stream, source, tensor, format, cancellationToken);
@@ -33,7 +35,7 @@ internal static class SafetensorsWriter
         }
     }
 
-    private static void WriteHeader(FileStream stream, IReadOnlyList<CheckpointTensor> tensors, WeightFormat format)
+    private static void WriteHeader(FileStream stream, IReadOnlyList<CheckpointTensor> tensors, WeightFormat format, bool vectors)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))
@@ -48,7 +50,7 @@ internal static class SafetensorsWriter
                 json.WriteStartObject(tensor.Name);
                 json.WriteString("dtype", format.ToString());
                 json.WriteStartArray("shape");
-                if (tensor.Rows > 1)
+                if (tensor.Rows > 1 || !vectors)
                 {
                     json.WriteNumberValue(tensor.Rows);
                 }

@@ -1,0 +1,189 @@
+using System.Text.Json;
+
+namespace Llama2.Training;
+
+/// <summary>Adapters in the layout of Python's PEFT: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
+public static class PeftFolder
+{
+    private const string ConfigName = "adapter_config.json";
+    private const string WeightsName = "adapter_model.safetensors";
+    private const int MaxConfigBytes = 1 << 20;
+    private static readonly JsonWriterOptions _indented = new() { Indented = true, NewLine = "\n" };
+
+    /// <summary>Writes an adapter; beside the target first, then renamed.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="path">The folder; made if it is missing, refused if it holds anything.</param>
+    /// <param name="baseModel">
+    /// The name or path under which the model below is found (<c>base_model_name_or_path</c>); <see langword="null"/> for the one it was trained on.
+    /// </param>
+    /// <exception cref="IOException">The folder holds something, is a file, or cannot be written.</exception>
+    public static void Write(LoraAdapter adapter, string path, string? baseModel = null)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)), draft = $"{target}.{Guid.NewGuid():N}.tmp";
+        RequireFree(target);
+        Directory.CreateDirectory(draft);
+        try
+        {
+            WriteConfig(Path.Combine(draft, ConfigName), adapter, baseModel ?? adapter.BaseModel);
+            SafetensorsWriter.Write(
+                Path.Combine(draft, WeightsName), "the adapter", adapter.Tensors, WeightFormat.F32, _ => { }, CancellationToken.None, vectors: false);
+            if (Directory.Exists(target))
+            {
+                Directory.Delete(target);
+            }
+
+            Directory.Move(draft, target);
+        }
+        catch
+        {
+            Directory.Delete(draft, recursive: true);
+            throw;
+        }
+    }
+
+    /// <summary>Reads an adapter for a model of a shape.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="config">The shape of the model below.</param>
+    /// <returns>The adapter, in memory: the folder is not needed afterwards.</returns>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="CheckpointException">A file is damaged, does not fit the shape, or asks for what is not supported (DoRA, biases, …).</exception>
+    public static LoraAdapter Read(string path, LlamaConfig config)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        ArgumentNullException.ThrowIfNull(config);
+        string configPath = Path.Combine(path, ConfigName), weightsPath = Path.Combine(path, WeightsName);
+        foreach (string file in new[] { configPath, weightsPath })
+        {
+            if (!File.Exists(file))
+            {
+                throw new FileNotFoundException($"'{path}' is no PEFT folder: there is no {Path.GetFileName(file)}.", file);
+            }
+        }
+
+        (LoraOptions options, string baseModel) = ConfigFields.ReadFile(configPath, MaxConfigBytes, ReadConfig);
+        return new(config, options, baseModel, ReadTensors(weightsPath, config, options));
+    }
+
+    private static void WriteConfig(string path, LoraAdapter adapter, string baseModel)
+    {
+        using var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write);
+        using (var json = new Utf8JsonWriter(stream, _indented))
+        {
+            json.WriteStartObject();
+            json.WriteString("base_model_name_or_path", baseModel);
+            json.WriteString("bias", "none");
+            json.WriteBoolean("fan_in_fan_out", false);
+            json.WriteBoolean("inference_mode", true);
+            json.WriteBoolean("init_lora_weights", true);
+            json.WriteNumber("lora_alpha", adapter.Options.Alpha);
+            json.WriteNumber("lora_dropout", adapter.Options.Dropout);
+            json.WriteNull("modules_to_save");
+            json.WriteString("peft_type", "LORA");
+            json.WriteNumber("r", adapter.Options.Rank);
+            json.WriteStartArray("target_modules");
+            foreach (string module in adapter.Options.TargetModules)
+            {
+                json.WriteStringValue(module);
+            }
+
+            json.WriteEndArray();
+            json.WriteString("task_type", "CAUSAL_LM");
+            json.WriteBoolean("use_dora", false);
+            json.WriteBoolean("use_rslora", false);
+            json.WriteEndObject();
+        }
+
+        stream.WriteByte((byte)'\n');
+    }
+
+    private static (LoraOptions Options, string BaseModel) ReadConfig(ConfigFields fields)
+    {
+        Expect("peft_type", fields.String("peft_type") == "LORA", fields.String("peft_type") ?? "nothing", "LORA");
+        Expect("bias", (fields.String("bias") ?? "none") == "none", fields.String("bias") ?? "", "none");
+        foreach (string name in new[] { "use_dora", "use_rslora", "fan_in_fan_out" })
+        {
+            Expect(name, fields.Boolean(name) is not true, "true", "false");
+        }
+
+        foreach (string name in new[] { "rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform" })
+        {
+            bool isEmpty = !fields.TryGet(name, out JsonElement value)
+                || (value.ValueKind == JsonValueKind.Object && !value.EnumerateObject().Any())
+                || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+            Expect(name, isEmpty, "entries", "none");
+        }
+
+        if (!fields.TryGet("target_modules", out JsonElement modules) || modules.ValueKind != JsonValueKind.Array
+            || modules.EnumerateArray().Any(module => module.ValueKind != JsonValueKind.String))
+        {
+            throw fields.Error("target_modules", "something else", "a list of names");
+        }
+
+        var options = new LoraOptions
+        {
+            Rank = fields.RequiredInt32("r"),
+            Alpha = fields.Single("lora_alpha") ?? throw fields.Error("lora_alpha", "nothing", "a number"),
+            Dropout = fields.Single("lora_dropout") ?? 0,
+            TargetModules = [.. modules.EnumerateArray().Select(module => module.GetString()!)],
+        };
+        try
+        {
+            options.Validate();
+        }
+        catch (ArgumentException exception)
+        {
+            throw fields.Error(exception.ParamName ?? "settings", exception.Message, "what an adapter of a Llama block can have");
+        }
+
+        return (options, fields.String("base_model_name_or_path") ?? "");
+
+        void Expect(string name, bool holds, string found, string expected)
+        {
+            if (!holds)
+            {
+                throw fields.Error(name, found, expected);
+            }
+        }
+    }
+
+    private static List<CheckpointTensor> ReadTensors(string path, LlamaConfig config, LoraOptions options)
+    {
+        using var file = new MappedFile(path);
+        Dictionary<string, SafetensorsEntry> entries = SafetensorsHeader.Read(file).ToDictionary(entry => entry.Name);
+        var tensors = new List<CheckpointTensor>();
+        foreach ((string name, int rows, int columns) in LoraNames.Shapes(config, options))
+        {
+            if (!entries.Remove(name, out SafetensorsEntry? entry))
+            {
+                throw new CheckpointException(path, name, "no such tensor", $"[{rows}, {columns}]");
+            }
+
+            if (entry.Shape is not [long foundRows, long foundColumns] || foundRows != rows || foundColumns != columns)
+            {
+                throw new CheckpointException(path, name, $"[{string.Join(", ", entry.Shape)}]", $"[{rows}, {columns}]");
+            }
+
+            WeightFormat format = entry.DataType switch
+            {
+                "F32" => WeightFormat.F32,
+                "F16" => WeightFormat.F16,
+                "BF16" => WeightFormat.BF16,
+                _ => throw new CheckpointException(path, name, entry.DataType, "F32, F16 or BF16"),
+            };
+            tensors.Add(MemoryTensor.Copy(new MappedTensor(name, format, rows, columns, file, entry.Offset)));
+        }
+
+        return entries.Count == 0 ? tensors
+            : throw new CheckpointException(path, entries.Keys.Order(StringComparer.Ordinal).First(), "a tensor", "none: target_modules does not name it");
+    }
+
+    private static void RequireFree(string target)
+    {
+        if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
+        {
+            throw new IOException($"'{target}' is there already; an adapter is written to a new or empty folder.");
+        }
+    }
+}
