@@ -24,7 +24,7 @@ internal sealed class DataFile
             ".JSONL" or ".NDJSON" or ".JSON" => null,
             ".CSV" => ',',
             ".TSV" => '\t',
-            var other => throw new TrainingDataException(path, 0, $"'{other}' is no known kind of data; there are .jsonl, .ndjson, .json, .csv and .tsv"),
+            _ => throw new TrainingDataException(path, 0, $"'{System.IO.Path.GetExtension(path)}' is no known kind of data; there are .jsonl, .ndjson, .json, .csv and .tsv"),
         };
         var file = new FileInfo(path);
         (_length, _written) = (file.Length, file.LastWriteTimeUtc);
