@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -8,15 +9,17 @@ namespace Llama2.Training;
 /// <see cref="LlamaTokenizer.Encode"/> would leave them with the pieces so far, so what is counted is what encoding will meet.
 /// </summary>
 /// <remarks>
-/// Pairs that spell the same text are one candidate, for encoding merges them alike. Counts follow every merge, and each candidate knows the
-/// units it may occur in, so a merge costs what it changes. Candidates wait in a queue with counts that may be out of date; one that comes up
-/// with a count too high goes back with its true one.
+/// <para>
+/// A stretch of text that no merge has crossed the ends of looks the same wherever it stands. So only one pair of symbols ever spells a text,
+/// and a merge never brings about another one of an earlier piece: comparing two symbols is all that finding a pair takes.
+/// </para>
+/// <para>
+/// Each pair knows the units it may occur in, so a merge costs what it changes. A pair is counted when its later symbol is made and only loses
+/// occurrences from then on; the queue may hold a count that is too high, and a pair that comes up with one goes back with its true count.
+/// </para>
 /// </remarks>
 internal sealed class PairMerger
 {
-    private const int Invalid = -1;
-    private const int NotChosen = int.MaxValue;
-
     private readonly TokenizerTrainerOptions _options;
     private readonly List<string> _texts = [];                         // by symbol
     private readonly List<int> _lengths = [];                          // by symbol, in characters
@@ -24,11 +27,9 @@ internal sealed class PairMerger
     private readonly int[] _starts;                                    // by unit, into _symbols
     private readonly int[] _counts;                                    // by unit: how many symbols it has left
     private readonly long[] _weights;                                  // by unit: how often the texts have it
-    private readonly Dictionary<long, int> _pairs = [];                // two symbols → candidate, or Invalid
-    private readonly Dictionary<string, int> _candidateOf = new(StringComparer.Ordinal);
-    private readonly List<Candidate> _candidates = [];
-    private readonly PriorityQueue<int, Priority> _queue = new();
-    private readonly List<int> _changed = [];                          // candidates that may need a better place in the queue
+    private readonly Dictionary<long, Pair?> _pairs = [];              // by two symbols; null for a pair that may not merge
+    private readonly PriorityQueue<Pair, Priority> _queue = new();
+    private readonly List<Pair> _new = [];                             // not in the queue yet
 
     public PairMerger(IReadOnlyList<(string Text, long Count)> units, IReadOnlyList<Rune> characters, TokenizerTrainerOptions options)
     {
@@ -59,7 +60,7 @@ internal sealed class PairMerger
         {
             for (int position = _starts[unit] + 1; position < _starts[unit] + _counts[unit]; position++)
             {
-                Count(_symbols[position - 1], _symbols[position], unit, _weights[unit]);
+                Add(_symbols[position - 1], _symbols[position], unit);
             }
         }
     }
@@ -68,176 +69,127 @@ internal sealed class PairMerger
     public IReadOnlyList<string> Run(int limit, CancellationToken cancellationToken)
     {
         var pieces = new List<string>();
-        Requeue();
-        while (pieces.Count < limit && TryTake(out Candidate? best))
+        EnqueueNew();
+        while (pieces.Count < limit && TryTake(out Pair? best))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            best.Rank = pieces.Count;
-            best.Symbol = AddSymbol(best.Text, best.Length);
+            int merged = AddSymbol(best.Text, best.Length);
             pieces.Add(best.Text);
             foreach (int unit in best.Units)
             {
-                Merge(unit);
+                Merge(unit, best, merged);
             }
 
-            best.Units = [];
-            Requeue();
+            best.Units.Clear();
+            best.Units.TrimExcess();
+            EnqueueNew();
         }
 
         return pieces;
     }
 
-    private bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Candidate? best)
+    private bool TryTake([NotNullWhen(true)] out Pair? best)
     {
-        while (_queue.TryDequeue(out int index, out Priority priority))
+        while (_queue.TryDequeue(out best, out Priority priority))
         {
-            best = _candidates[index];
-            if (best.IsChosen || priority.Count != best.Queued)
-            {
-                continue;                                              // a better entry of the same candidate has been here
-            }
-
-            if (best.Count == best.Queued)
+            if (best.Count == priority.Count)
             {
                 return true;
             }
 
-            best.Queued = 0;
-            Enqueue(index);
+            Enqueue(best);
         }
 
-        best = null;
         return false;
     }
 
-    private void Requeue()
+    private void EnqueueNew()
     {
-        foreach (int index in _changed)
+        foreach (Pair pair in _new)
         {
-            Enqueue(index);
+            Enqueue(pair);
         }
 
-        _changed.Clear();
+        _new.Clear();
     }
 
-    private void Enqueue(int index)
+    private void Enqueue(Pair pair)
     {
-        Candidate candidate = _candidates[index];
-        if (!candidate.IsChosen && candidate.Count > candidate.Queued && candidate.Count >= _options.MinimumPairCount)
+        if (pair.Count >= _options.MinimumPairCount)
         {
-            candidate.Queued = candidate.Count;
-            _queue.Enqueue(index, new(candidate.Count, candidate.Length, candidate.Text));
+            _queue.Enqueue(pair, new(pair.Count, pair.Length, pair.Text));
         }
     }
 
-    /// <summary>Walks through a unit from left to right; whatever spells a chosen piece merges, earlier pieces first.</summary>
-    private void Merge(int unit)
+    /// <summary>Merges a pair wherever it stands in a unit, from left to right.</summary>
+    private void Merge(int unit, Pair pair, int merged)
     {
         Span<int> symbols = _symbols.AsSpan(_starts[unit], _counts[unit]);
         int done = 0;                                                  // symbols[..done] are settled, symbols[next..] are to come
         for (int next = 0; next < symbols.Length;)
         {
-            symbols[done++] = symbols[next++];
-            int left = NotChosen;                                      // or the symbol would have merged as the right one before
-            while (true)
+            int symbol = symbols[next++];
+            if (symbol == pair.Left && next < symbols.Length && symbols[next] == pair.Right)
             {
-                int right = next < symbols.Length ? RankOf(symbols[done - 1], symbols[next]) : NotChosen;
-                if (left == NotChosen && right == NotChosen)
+                next++;
+                Remove(pair.Left, pair.Right, unit);
+                if (done > 0)
                 {
-                    break;
-                }
-
-                if (left <= right)
-                {
-                    done--;
-                }
-                else
-                {
-                    next++;
-                }
-
-                // Now the pair is symbols[done - 1] and the symbol that was just passed over.
-                int first = symbols[done - 1], second = left <= right ? symbols[done] : symbols[next - 1];
-                int merged = _candidates[_pairs[Key(first, second)]].Symbol;
-                Count(first, second, unit, -_weights[unit]);
-                if (done >= 2)
-                {
-                    Count(symbols[done - 2], first, unit, -_weights[unit]);
-                    Count(symbols[done - 2], merged, unit, _weights[unit]);
+                    Remove(symbols[done - 1], pair.Left, unit);
+                    Add(symbols[done - 1], merged, unit);
                 }
 
                 if (next < symbols.Length)
                 {
-                    Count(second, symbols[next], unit, -_weights[unit]);
-                    Count(merged, symbols[next], unit, _weights[unit]);
+                    Remove(pair.Right, symbols[next], unit);
+                    Add(merged, symbols[next], unit);
                 }
 
-                symbols[done - 1] = merged;
-                left = done >= 2 ? RankOf(symbols[done - 2], merged) : NotChosen;
+                symbol = merged;
             }
+
+            symbols[done++] = symbol;
         }
 
         _counts[unit] = done;
     }
 
-    private int RankOf(int left, int right) => _pairs[Key(left, right)] is >= 0 and int index ? _candidates[index].Rank : NotChosen;
-
-    /// <summary>Adds to the count of a pair and, where it grows, notes the unit.</summary>
-    private void Count(int left, int right, int unit, long weight)
+    private void Add(int left, int right, int unit)
     {
-        ref int index = ref CollectionsMarshal.GetValueRefOrAddDefault(_pairs, Key(left, right), out bool isKnown);
-        if (!isKnown)
+        ref Pair? pair = ref CollectionsMarshal.GetValueRefOrAddDefault(_pairs, Key(left, right), out bool isKnown);
+        if (!isKnown && MayMerge(left, right))
         {
-            index = FindCandidate(left, right);
+            pair = new(left, right, _texts[left] + _texts[right], _lengths[left] + _lengths[right]);
+            _new.Add(pair);
         }
 
-        if (index == Invalid)
+        if (pair is not null)
         {
-            return;
-        }
-
-        Candidate candidate = _candidates[index];
-        candidate.Count += weight;
-        if (weight > 0 && !candidate.IsChosen)
-        {
-            if (candidate.Units.Count == 0 || candidate.Units[^1] != unit)
+            pair.Count += _weights[unit];
+            if (pair.Units.Count == 0 || pair.Units[^1] != unit)
             {
-                candidate.Units.Add(unit);
+                pair.Units.Add(unit);
             }
-
-            _changed.Add(index);
         }
     }
 
-    private int FindCandidate(int left, int right)
+    private void Remove(int left, int right, int unit)
     {
-        int length = _lengths[left] + _lengths[right];
-        if (length > _options.MaximumPieceLength || !MayJoin(_texts[left], _texts[right]))
+        if (_pairs[Key(left, right)] is Pair pair)
         {
-            return Invalid;
+            pair.Count -= _weights[unit];
         }
-
-        string text = _texts[left] + _texts[right];
-        if (PieceVocabulary.IsReserved(text))
-        {
-            return Invalid;
-        }
-
-        ref int index = ref CollectionsMarshal.GetValueRefOrAddDefault(_candidateOf, text, out bool isKnown);
-        if (!isKnown)
-        {
-            index = _candidates.Count;
-            _candidates.Add(new(text, length));
-        }
-
-        return index;
     }
 
-    /// <summary>A piece is a run of spaces or holds one at its beginning at most.</summary>
-    private bool MayJoin(string left, string right)
+    /// <summary>A piece is short enough, is a run of spaces or holds one at its beginning at most, and is not spelt like a special token.</summary>
+    private bool MayMerge(int leftSymbol, int rightSymbol)
     {
         const char Space = LlamaTokenizer.Space;
-        return right[0] == Space ? _options.AllowSpaceRuns && left[^1] == Space && right[^1] == Space : left[^1] != Space || left.Length == 1;
+        string left = _texts[leftSymbol], right = _texts[rightSymbol];
+        bool keepsSpacesInFront = right[0] == Space
+            ? _options.AllowSpaceRuns && left[^1] == Space && right[^1] == Space   // only a run ends in a space
+            : left[^1] != Space || left.Length == 1;
+        return keepsSpacesInFront && _lengths[leftSymbol] + _lengths[rightSymbol] <= _options.MaximumPieceLength && !PieceVocabulary.IsReserved(left + right);
     }
 
     private int AddSymbol(string text, int length)
@@ -249,24 +201,20 @@ internal sealed class PairMerger
 
     private static long Key(int left, int right) => (long)left << 32 | (uint)right;
 
-    /// <summary>The text that some pairs spell.</summary>
-    private sealed class Candidate(string text, int length)
+    /// <summary>Two symbols that stand side by side.</summary>
+    private sealed class Pair(int left, int right, string text, int length)
     {
+        public int Left { get; } = left;
+
+        public int Right { get; } = right;
+
         public string Text { get; } = text;
 
         public int Length { get; } = length;               // in characters
 
         public long Count { get; set; }
 
-        public long Queued { get; set; }                   // the count of its valid entry in the queue; 0 for none
-
-        public int Rank { get; set; } = NotChosen;
-
-        public int Symbol { get; set; }
-
-        public List<int> Units { get; set; } = [];         // where it may occur; one may stand there twice
-
-        public bool IsChosen => Rank != NotChosen;
+        public List<int> Units { get; } = [];              // where it may occur; one may stand there twice
     }
 
     /// <summary>The most frequent first, then the shortest, then by text.</summary>

@@ -25,15 +25,19 @@ public sealed class Llama2TokenizerTrainerTests
 
     /// <summary>The definition, worked out slowly: encode all texts with what is learnt, count the neighbours, add the most frequent pair.</summary>
     [Theory]
-    [InlineData(1, true, 16)]
-    [InlineData(2, false, 16)]
-    [InlineData(3, true, 3)]
-    [InlineData(4, true, 5)]
-    [InlineData(5, false, 2)]
-    public void Train_CollidingLetters_LearnsWhatEncodingAndCountingGive(int seed, bool spaceRuns, int maximumLength)
+    [InlineData(1, "aab  é", true, 16)]
+    [InlineData(2, "aab  é", false, 16)]
+    [InlineData(3, "aab  é", true, 3)]
+    [InlineData(4, "aab  é", true, 5)]
+    [InlineData(5, "aab  é", false, 2)]
+    [InlineData(6, "ab", true, 16)]
+    [InlineData(7, "aaab", true, 7)]
+    [InlineData(8, "a ", true, 16)]
+    [InlineData(9, "aabbc", true, 16)]
+    public void Train_CollidingLetters_LearnsWhatEncodingAndCountingGive(int seed, string letters, bool spaceRuns, int maximumLength)
     {
         var random = new Random(seed);
-        string[] texts = [.. Enumerable.Range(0, 60).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 25)).Select(_ => "aab  é"[random.Next(6)])]))];
+        string[] texts = [.. Enumerable.Range(0, 60).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 25)).Select(_ => letters[random.Next(letters.Length)])]))];
         var options = new TokenizerTrainerOptions
         {
             VocabularySize = Reserved + 4 + 40,
@@ -152,7 +156,7 @@ public sealed class Llama2TokenizerTrainerTests
     [Fact]
     public void Train_SpellingsOfSpecialTokens_NeverBecomePieces()
     {
-        string[] texts = [.. Enumerable.Repeat("<s></s><unk><0x0A>", 50)];
+        string[] texts = [.. Enumerable.Repeat("<s> <s>", 50)];
 
         LlamaTokenizer tokenizer = Llama2TokenizerTrainer.Train(texts, new() { VocabularySize = 400, SplitLettersFromOthers = false, SplitDigits = false });
 
