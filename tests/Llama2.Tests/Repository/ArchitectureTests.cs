@@ -112,6 +112,7 @@ public sealed partial class ArchitectureTests
     {
         IEnumerable<string> wrong =
             from file in RepositoryFiles.All("src", "*.cs").Concat(RepositoryFiles.All("tests", "*Tests.cs"))
+            where file.Contains("/Llama2", StringComparison.Ordinal)
             let found = Namespace().Match(RepositoryFiles.Read(file)).Groups[1].Value
             let project = file.Split('/')[1]
             let extended = file.EndsWith("Extensions.cs", StringComparison.Ordinal) ? "Microsoft.Extensions.DependencyInjection" : project   // beside what they extend

@@ -1,4 +1,4 @@
-namespace Llama2.Training;
+namespace Llama2.Training.Tests;
 
 public sealed class CsvRowTests
 {

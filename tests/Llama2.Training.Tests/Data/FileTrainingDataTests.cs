@@ -1,7 +1,7 @@
 using System.Text;
 using Llama2.Testing;
 
-namespace Llama2.Training;
+namespace Llama2.Training.Tests;
 
 public sealed class FileTrainingDataTests : IDisposable
 {

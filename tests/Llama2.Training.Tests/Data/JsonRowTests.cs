@@ -4,7 +4,7 @@ using FsCheck.Fluent;
 using FsCheck.Xunit;
 using Microsoft.Extensions.AI;
 
-namespace Llama2.Training;
+namespace Llama2.Training.Tests;
 
 public sealed class JsonRowTests
 {

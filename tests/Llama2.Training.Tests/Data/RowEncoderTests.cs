@@ -1,7 +1,7 @@
 using Llama2.Testing;
 using Microsoft.Extensions.AI;
 
-namespace Llama2.Training;
+namespace Llama2.Training.Tests;
 
 public sealed class RowEncoderTests
 {

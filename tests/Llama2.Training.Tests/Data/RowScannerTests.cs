@@ -3,7 +3,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using FsCheck.Xunit;
 
-namespace Llama2.Training;
+namespace Llama2.Training.Tests;
 
 public sealed class RowScannerTests
 {

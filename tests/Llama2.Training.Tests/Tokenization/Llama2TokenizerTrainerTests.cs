@@ -3,7 +3,7 @@ using FsCheck.Fluent;
 using FsCheck.Xunit;
 using Llama2.Testing;
 
-namespace Llama2.Training;
+namespace Llama2.Training.Tests;
 
 public sealed class Llama2TokenizerTrainerTests
 {
