@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using Llama2.Cli.Commands;
 
 namespace Llama2.Cli;
 
@@ -79,9 +78,14 @@ internal static class CommandLine
     {
         // A mistyped command is also a missing one, which is no news.
         IEnumerable<string> messages = parse.Errors.Select(error => error.Message).Distinct();
-        foreach (string message in parse.UnmatchedTokens is [string unknown, ..] ? messages.Where(text => text.Contains(unknown, StringComparison.Ordinal)) : messages)
+        if (parse.UnmatchedTokens is [string unknown, ..])
         {
-            terminal.Error.WriteLine($"error: {message}");
+            messages = messages.Where(message => message.Contains(unknown, StringComparison.Ordinal));
+        }
+
+        foreach (string message in messages)
+        {
+            terminal.Error.WriteLine($"error: {InPlainWords(message)}");
         }
 
         Command command = parse.CommandResult.Command;
@@ -90,13 +94,21 @@ internal static class CommandLine
         return Usage;
     }
 
+    /// <summary>The parser names .NET types, which say nothing to most people.</summary>
+    private static string InPlainWords(string message)
+    {
+        int type = message.IndexOf(" as expected type '", StringComparison.Ordinal);
+        string expected = type >= 0 && message.AsSpan(type).Contains("Int", StringComparison.Ordinal) ? "a whole number" : "a number";
+        return type < 0 ? message : $"{message[..type]}: {expected} is expected.";
+    }
+
     private static int ReportFailure(Exception exception, bool verbose, Terminal terminal)
     {
         (string message, int code) = exception switch
         {
             UsageException => (exception.Message, Usage),
             OperationCanceledException => ("cancelled", Failure),
-            OutOfMemoryException => ("out of memory", Failure),
+            OutOfMemoryException and not InsufficientMemoryException => ("out of memory", Failure),
             _ => (Describe(exception), Failure),
         };
         terminal.Error.WriteLine($"error: {message}");

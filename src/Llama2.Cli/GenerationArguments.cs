@@ -10,16 +10,16 @@ internal sealed class GenerationArguments
         [("throw", ContextOverflow.Throw), ("drop-oldest-turns", ContextOverflow.DropOldestTurns), ("truncate-left", ContextOverflow.TruncateLeft)];
 
     private readonly Option<bool?> _doSample = New<bool?>("--do-sample", "true|false", "Draw tokens at random; false takes the likeliest (default: true)");
-    private readonly Option<float?> _temperature = New<float?>("--temperature", "T", "Divisor of the logits; lower is more predictable, 0 takes the likeliest (default: 0.6)");
+    private readonly Option<float?> _temperature = New<float?>("--temperature", "T", "Divisor of the logits; 0 takes the likeliest (default: 0.6)");
     private readonly Option<float?> _topP = New<float?>("--top-p", "P", "Keep the likeliest tokens of this much probability (default: 0.9)");
     private readonly Option<int?> _topK = New<int?>("--top-k", "N", "Keep this many of the likeliest tokens; 0 keeps all (default: 0)");
     private readonly Option<float?> _minP = New<float?>("--min-p", "P", "Keep tokens of at least this share of the likeliest one's probability (default: 0)");
     private readonly Option<float?> _typicalP = New<float?>("--typical-p", "P", "Keep this much mass of locally typical tokens (default: 1)");
     private readonly Option<float?> _repetitionPenalty = New<float?>("--repetition-penalty", "X", "Factor against tokens that have occurred (default: 1)");
-    private readonly Option<int?> _repetitionWindow = New<int?>("--repetition-window", "N", "How many last tokens that penalty looks at; 0 is all (default: 0)");
-    private readonly Option<float?> _presencePenalty = New<float?>("--presence-penalty", "X", "Subtracted from the logit of each token that the answer has used (default: 0)");
-    private readonly Option<float?> _frequencyPenalty = New<float?>("--frequency-penalty", "X", "Subtracted for each time that the answer has used a token (default: 0)");
-    private readonly Option<int?> _noRepeatNgramSize = New<int?>("--no-repeat-ngram-size", "N", "Runs of so many tokens may not occur twice; 0 allows all (default: 0)");
+    private readonly Option<int?> _repetitionWindow = New<int?>("--repetition-window", "N", "How many last tokens it looks at; 0 is all (default: 0)");
+    private readonly Option<float?> _presencePenalty = New<float?>("--presence-penalty", "X", "Subtracted from logits of tokens that were used (default: 0)");
+    private readonly Option<float?> _frequencyPenalty = New<float?>("--frequency-penalty", "X", "Subtracted each time that a token was used (default: 0)");
+    private readonly Option<int?> _noRepeatNgramSize = New<int?>("--no-repeat-ngram-size", "N", "Runs of so many tokens occur once; 0 allows all (default: 0)");
     private readonly Option<string[]> _logitBias = New<string[]>("--logit-bias", "ID=VALUE", "Add to the logit of a token; -inf forbids it (may be repeated)");
     private readonly Option<string[]> _badWord = New<string[]>("--bad-word", "TEXT", "A word that may not be generated (may be repeated)");
     private readonly Option<int?> _maxNewTokens = New<int?>("--max-new-tokens", "N", "The most tokens to generate (default: the rest of the context)");

@@ -47,7 +47,9 @@ internal static class Json
 
         return member.ValueKind == kind
             ? member
-            : throw new FormatException($"\"{name}\": a JSON {kind.ToString().ToLowerInvariant()} is expected, not {member.ValueKind.ToString().ToLowerInvariant()}.");
+            : throw new FormatException($"\"{name}\": a JSON {Name(kind)} is expected, not {Name(member.ValueKind)}.");
+
+        static string Name(JsonValueKind kind) => kind.ToString().ToLowerInvariant();
     }
 
     /// <summary>A member that is a list of whole numbers.</summary>

@@ -41,7 +41,8 @@ internal static class JsonLines
             using JsonDocument document = JsonDocument.Parse(line);
             return Json.Object(writer => answer(document.RootElement, writer));
         }
-        catch (Exception exception) when (exception is JsonException or FormatException or ArgumentException or InvalidOperationException)
+        catch (Exception exception) when (
+            exception is JsonException or FormatException or ArgumentException or InvalidOperationException or OutOfMemoryException)
         {
             return Json.Object(writer => writer.WriteString("error", CommandLine.Describe(exception)));
         }

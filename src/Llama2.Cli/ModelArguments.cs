@@ -12,7 +12,11 @@ internal sealed class ModelArguments
         HelpName = "TOKENS",
     };
 
-    private readonly Option<int?> _threads = new("--threads") { Description = "Threads that work on a forward pass (default: one per processor)", HelpName = "N" };
+    private readonly Option<int?> _threads = new("--threads")
+    {
+        Description = "Threads that work on a forward pass (default: one per processor)",
+        HelpName = "N",
+    };
 
     private readonly Option<WeightFormat?> _weightFormat = Choice.Option(
         "--weight-format", "Convert the weights while they are read (default: as stored)", Choice.Formats);

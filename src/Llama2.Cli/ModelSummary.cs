@@ -16,13 +16,14 @@ internal sealed record ModelSummary(
             TensorClass.Group(checkpoint.Tensors.Values),
             checkpoint.LoadTokenizer()?.VocabularySize,
             LlamaModel.EstimateMemory(path, options),
-            Probe(options));
+            LlamaModel.DescribeBackend(options));
     }
 
     /// <summary>What people read, line by line.</summary>
     public IReadOnlyList<(string Name, string Value)> Lines()
     {
-        string heads = Config.KeyValueHeadCount == Config.HeadCount ? "" : $" over {Config.KeyValueHeadCount} key-value heads";
+        string heads = Config.KeyValueHeadCount == Config.HeadCount ? "" : $", {Config.KeyValueHeadCount} for keys and values";
+        string cache = ByteSize.Format(Memory.FullContextCacheBytes);
         return
         [
             ("path", Path),
@@ -30,14 +31,14 @@ internal sealed record ModelSummary(
             ("architecture", "Llama"),
             ("parameters", Config.ParameterCount.ToString("N0", CultureInfo.InvariantCulture)),
             ("shape", $"{Config.LayerCount} layers, width {Config.HiddenSize}, feed-forward {Config.IntermediateSize}"),
-            ("attention", $"{Config.HeadCount} heads of {Config.HeadSize}{heads}"),
+            ("heads", $"{Config.HeadCount} of {Config.HeadSize}{heads}"),
             ("context", $"{Config.ContextLength} tokens"),
             ("rope", $"theta {Text(Config.RopeTheta)}{(Config.RopeScaling is { } scaling ? $", {Name(scaling.Kind)} scaling by {Text(scaling.Factor)}" : "")}"),
             ("vocabulary", $"{Config.VocabularySize} tokens, {(TokenizerSize is null ? "no tokenizer" : $"tokenizer with {TokenizerSize}")}"),
             ("output head", Config.TieWordEmbeddings ? "the embeddings" : "its own"),
             .. Tensors.Select(tensors => (tensors.Name, $"{tensors.Format}, {ByteSize.Format(tensors.Bytes)} in {tensors.Count}")),
             ("weights", $"{ByteSize.Format(Memory.WeightBytes)} in memory, {ByteSize.Format(Memory.MappedBytes)} mapped"),
-            ("cache", $"{ByteSize.Format(Memory.CacheBytesPerToken)} per token, {ByteSize.Format(Memory.FullContextCacheBytes)} for {Memory.ContextLength} tokens"),
+            ("cache", $"{ByteSize.Format(Memory.CacheBytesPerToken)} per token, {cache} for {Memory.ContextLength} tokens"),
             ("buffers", ByteSize.Format(Memory.ActivationBytes)),
             ("memory", $"{ByteSize.Format(Memory.TotalBytes)} with one full context, besides what is mapped"),
             ("device", $"{Backend.Device}, {Backend.Threads} threads"),
@@ -88,25 +89,6 @@ internal sealed record ModelSummary(
         json.WriteString("kernels", Backend.Kernels);
         json.WriteNumber("threads", Backend.Threads);
     });
-
-    /// <summary>Device and kernels depend on the machine, not on the model: so a model of one tiny layer tells them without a load.</summary>
-    private static BackendInfo Probe(LlamaModelOptions options)
-    {
-        var config = new LlamaConfig
-        {
-            HiddenSize = 32,
-            IntermediateSize = 32,
-            LayerCount = 1,
-            HeadCount = 1,
-            KeyValueHeadCount = 1,
-            HeadSize = 32,
-            VocabularySize = 3,
-            ContextLength = 1,
-            RmsNormEpsilon = 1e-5f,
-        };
-        using LlamaModel probe = LlamaModel.Load(new RandomCheckpoint(config), new LlamaModelOptions { Threads = options.Threads, WeightFormat = options.WeightFormat });
-        return probe.Info;
-    }
 
     private static string Name(RopeScalingKind kind) => kind == RopeScalingKind.Linear ? "linear" : "dynamic";
 

@@ -1,5 +1,14 @@
 namespace Llama2;
 
+/// <summary>Loads the weights of a checkpoint into a backend.</summary>
+/// <param name="checkpoint">The checkpoint; it stays open as long as the backend lives, and stays the caller's.</param>
+/// <param name="options">How to load and run it.</param>
+/// <param name="progress">Told after each tensor.</param>
+/// <param name="cancellationToken">Ends the load; everything is freed then.</param>
+/// <returns>The backend, which the model disposes.</returns>
+public delegate LlamaBackend LlamaBackendLoader(
+    Checkpoint checkpoint, LlamaModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellationToken);
+
 /// <summary>The seam: something that holds a model's weights and turns a batch of tokens into logits.</summary>
 /// <remarks>
 /// <see cref="Forward"/> is called by one thread at a time; the weights are immutable. Every implementation passes the same contract

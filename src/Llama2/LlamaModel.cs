@@ -50,11 +50,8 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Gets a value indicating whether the checkpoint has a tokenizer.</summary>
     public bool HasTokenizer => _tokenizer is not null;
 
-    /// <summary>Gets the engine that all requests share.</summary>
+    /// <summary>Gets the engine that all requests share; the model disposes it.</summary>
     public LlamaEngine Engine { get; }
-
-    /// <summary>Gets the backend, for forward passes of one's own. It takes one caller at a time, and the engine is one while anybody generates.</summary>
-    public LlamaBackend Backend => _backend;
 
     /// <summary>Gets what the backend really uses.</summary>
     public BackendInfo Info => _backend.Info;
@@ -106,19 +103,23 @@ public sealed class LlamaModel : IDisposable
             options ??= new LlamaModelOptions();
             options.Validate();
             options = options.Snapshot();
-            MemoryEstimate estimate = CpuBackend.Estimate(checkpoint, options);
-            if (options.CheckMemory)
+            if (options.CheckMemory && options.Backend is null)
             {
-                estimate.ThrowIfAbove(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, checkpoint.Path);
+                CpuBackend.Estimate(checkpoint, options).ThrowIfAbove(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, checkpoint.Path);
             }
 
             LlamaTokenizer? tokenizer = checkpoint.LoadTokenizer();
-            backend = CpuBackend.Load(checkpoint, options, progress, cancellationToken);
+            backend = (options.Backend ?? CpuBackend.Load)(checkpoint, options, progress, cancellationToken);
             var model = new LlamaModel(checkpoint, backend, tokenizer, options, loggerFactory);
             BackendInfo info = model.Info;
             logger.ModelLoaded(
                 model.ModelId, checkpoint.Path, checkpoint.Layout, info.WeightFormats, info.WeightBytes, info.Device, info.Kernels, info.Threads,
                 (long)Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            if (model.ContextLength > checkpoint.Config.ContextLength)
+            {
+                logger.ContextBeyondTraining(model.ModelId, model.ContextLength, checkpoint.Config.ContextLength);
+            }
+
             return model;
         }
         catch
@@ -129,7 +130,7 @@ public sealed class LlamaModel : IDisposable
         }
     }
 
-    /// <summary>Tells how much memory a load would take, from the headers alone.</summary>
+    /// <summary>Tells how much memory a load into the CPU backend would take, from the headers alone.</summary>
     /// <param name="path">A folder or file that <see cref="Load(string, LlamaModelOptions, IProgress{LoadProgress}, ILoggerFactory)"/> takes.</param>
     /// <param name="options">How it would be loaded.</param>
     /// <inheritdoc cref="Checkpoint.Open"/>
@@ -139,7 +140,7 @@ public sealed class LlamaModel : IDisposable
         return EstimateMemory(checkpoint, options);
     }
 
-    /// <summary>Tells how much memory a load would take, from the headers alone.</summary>
+    /// <summary>Tells how much memory a load into the CPU backend would take, from the headers alone.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="options">How it would be loaded.</param>
     public static MemoryEstimate EstimateMemory(Checkpoint checkpoint, LlamaModelOptions? options = null)
@@ -150,8 +151,18 @@ public sealed class LlamaModel : IDisposable
         return CpuBackend.Estimate(checkpoint, options);
     }
 
+    /// <summary>Tells what the CPU backend would run on with these options: device, kernels and threads. No weights are read or counted.</summary>
+    /// <param name="options">How a model would be loaded, or <see langword="null"/> for the defaults.</param>
+    public static BackendInfo DescribeBackend(LlamaModelOptions? options = null)
+    {
+        options ??= new LlamaModelOptions();
+        options.Validate();
+        return CpuBackend.Describe(options);
+    }
+
     /// <summary>Makes a chat client over this model. Thread-safe, stateless; any number of clients share the engine.</summary>
     /// <param name="leaveOpen">Whether the model stays open when the client is disposed.</param>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     public IChatClient AsIChatClient(bool leaveOpen = false) => new LlamaChatClient(this, leaveOpen);
 
     /// <summary>Tells what a chat request would make the model read, without running it: prompt, ids, what is dropped, what is cached.</summary>
@@ -159,6 +170,7 @@ public sealed class LlamaModel : IDisposable
     /// <param name="options">The options of the request.</param>
     /// <exception cref="ArgumentException">The conversation or an option is refused, as the request would be.</exception>
     /// <exception cref="NotSupportedException">A message or an option asks for what the model cannot do.</exception>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     public ChatExplanation Explain(IEnumerable<ChatMessage> messages, ChatOptions? options = null) =>
         new LlamaChatClient(this, leaveOpen: true).Explain(messages, options);
 

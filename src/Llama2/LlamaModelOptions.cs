@@ -8,7 +8,10 @@ public sealed class LlamaModelOptions
     public string? ModelId { get; set; }
 
     /// <summary>Gets or sets the format that matrices are converted to while they are read.</summary>
-    /// <value><c>F32</c>, <c>F16</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>. The default, <see langword="null"/>, keeps them as stored.</value>
+    /// <value>
+    /// <c>F32</c>, <c>F16</c>, <c>BF16</c>, <c>Q8_0</c> or <c>Q4_0</c>; a matrix whose rows are no multiple of 32 weights becomes <c>F16</c> instead
+    /// of a block format. The default, <see langword="null"/>, keeps them as stored.
+    /// </value>
     public WeightFormat? WeightFormat { get; set; }
 
     /// <summary>Gets or sets the most tokens of a sequence.</summary>
@@ -42,10 +45,6 @@ public sealed class LlamaModelOptions
     /// <value>The default is <see cref="SettingsValidation.Strict"/>.</value>
     public SettingsValidation SettingsValidation { get; set; } = SettingsValidation.Strict;
 
-    /// <summary>Gets or sets the chat template.</summary>
-    /// <value>The default, <see langword="null"/>, is <see cref="Llama2ChatTemplate"/>.</value>
-    public IChatTemplate? ChatTemplate { get; set; }
-
     /// <summary>Gets or sets a value indicating whether prompts and answers may appear in logs and traces.</summary>
     /// <value>The default is <see langword="false"/>.</value>
     public bool EnableSensitiveData { get; set; }
@@ -53,6 +52,31 @@ public sealed class LlamaModelOptions
     /// <summary>Gets or sets a value indicating whether memory is checked before a load.</summary>
     /// <value>The default, <see langword="true"/>, refuses a load that cannot fit.</value>
     public bool CheckMemory { get; set; } = true;
+
+    // Set by methods, so that what binds configuration, source generators included, sees only what configuration can hold.
+    internal LlamaBackendLoader? Backend { get; private set; }
+
+    internal IChatTemplate? ChatTemplate { get; private set; }
+
+    /// <summary>Makes another backend than the CPU's hold the weights and run the forward pass. It checks memory by itself.</summary>
+    /// <param name="loader">Loads it.</param>
+    /// <returns>These options.</returns>
+    public LlamaModelOptions UseBackend(LlamaBackendLoader loader)
+    {
+        ArgumentNullException.ThrowIfNull(loader);
+        Backend = loader;
+        return this;
+    }
+
+    /// <summary>Makes chats use another format than <see cref="Llama2ChatTemplate"/>.</summary>
+    /// <param name="template">The format.</param>
+    /// <returns>These options.</returns>
+    public LlamaModelOptions UseChatTemplate(IChatTemplate template)
+    {
+        ArgumentNullException.ThrowIfNull(template);
+        ChatTemplate = template;
+        return this;
+    }
 
     /// <summary>Checks every value against its range.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
@@ -66,6 +90,11 @@ public sealed class LlamaModelOptions
         AtLeast(BatchTokens, 1, nameof(BatchTokens));
         ArgumentNullException.ThrowIfNull(Generation);
         Generation.Validate();
+        if (!Enum.IsDefined(SettingsValidation))
+        {
+            throw new ArgumentException($"SettingsValidation is {SettingsValidation}; it must be Strict, Warn or Ignore.", nameof(SettingsValidation));
+        }
+
         if (WeightFormat is not (null or Llama2.WeightFormat.F32 or Llama2.WeightFormat.F16 or Llama2.WeightFormat.BF16 or Llama2.WeightFormat.Q8_0 or Llama2.WeightFormat.Q4_0))
         {
             throw new ArgumentException($"{nameof(WeightFormat)} is {WeightFormat}; a load converts to F32, F16, BF16, Q8_0 or Q4_0.", nameof(WeightFormat));

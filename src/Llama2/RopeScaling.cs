@@ -11,6 +11,9 @@ public enum RopeScalingKind
     /// <summary>Every position is divided by the factor.</summary>
     Linear,
 
-    /// <summary>The base grows with the sequence once it is longer than the trained context ("dynamic NTK").</summary>
+    /// <summary>
+    /// The base grows with the sequence once it is longer than the trained context ("dynamic NTK"). Tokens keep the angles of the pass that read
+    /// them, so beyond the trained context, and only there, an answer depends on how its prompt was cut into passes, and on the prefix cache.
+    /// </summary>
     Dynamic,
 }

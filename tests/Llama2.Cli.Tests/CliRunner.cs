@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Llama2.Cli.Tests;
 
 /// <summary>Runs a command inside the test's process.</summary>
@@ -19,6 +21,14 @@ internal sealed record CliResult(int Code, string Output, string Error)
 {
     public string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
+    /// <summary>The lines as JSON.</summary>
+    public JsonElement[] Answers => [.. Lines.Select(line => JsonDocument.Parse(line).RootElement)];
+
+    public static int[] Integers(JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
+
+    public static float[][] Logits(JsonElement answer) =>
+        [.. answer.GetProperty("logits").EnumerateArray().Select(row => row.EnumerateArray().Select(logit => logit.GetSingle()).ToArray())];
+
     /// <summary>The output of a command that must have succeeded.</summary>
     public CliResult Succeeded()
     {
@@ -30,19 +40,30 @@ internal sealed record CliResult(int Code, string Output, string Error)
 /// <summary>A terminal, or none, whose other ends are strings.</summary>
 internal sealed class TestTerminal : IDisposable
 {
-    public TestTerminal(string input, bool interactive = false)
-        : this(new StringReader(input), interactive)
+    public TestTerminal(string input, bool interactive = false, StringWriter? error = null)
+        : this(new StringReader(input), interactive, error)
     {
     }
 
-    public TestTerminal(TextReader input, bool interactive) =>
-        Streams = new Terminal { Input = input, Output = Output, Error = Error, InputIsTerminal = interactive, OutputIsTerminal = interactive, ErrorIsTerminal = interactive };
+    public TestTerminal(TextReader input, bool interactive, StringWriter? error = null)
+    {
+        Error = error ?? new StringWriter { NewLine = "\n" };
+        Streams = new Terminal
+        {
+            Input = input,
+            Output = Output,
+            Error = Error,
+            InputIsTerminal = interactive,
+            OutputIsTerminal = interactive,
+            ErrorIsTerminal = interactive,
+        };
+    }
 
     public Terminal Streams { get; }
 
     public StringWriter Output { get; } = new() { NewLine = "\n" };
 
-    public StringWriter Error { get; } = new() { NewLine = "\n" };
+    public StringWriter Error { get; }
 
     public void Dispose() => Streams.Interrupts.Dispose();
 }

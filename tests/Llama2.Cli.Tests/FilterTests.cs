@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama2.Testing;
 
 namespace Llama2.Cli.Tests;
 
@@ -19,7 +20,9 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     public async Task Tokenize_BadLines_AreAnsweredInOrder()
     {
         CliResult result = (await CliRunner.FilterAsync(
-            ["{\"text\":\"a\"}", "nonsense", "", "{\"txt\":1}", "{\"text\":5}", "[1]", "{\"text\":\"\\ud800\"}", "{\"text\":\"a\"}"], "tokenize", model.Path)).Succeeded();
+            ["{\"text\":\"a\"}", "nonsense", "", "{\"txt\":1}", "{\"text\":5}", "[1]", "{\"text\":\"\\ud800\"}", "{\"text\":\"a\"}"],
+            "tokenize",
+            model.Path)).Succeeded();
 
         Assert.Equal(["ids", "error", "error", "error", "error", "error", "ids"], result.Lines.Select(FirstName));
         Assert.Equal(result.Lines[0], result.Lines[^1]);
@@ -38,7 +41,11 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     public async Task Template_Messages_PromptAndIds()
     {
         CliResult result = (await CliRunner.FilterAsync(
-            ["{\"messages\":[{\"role\":\"user\",\"content\":\"<s> hi\"}]}", "{\"messages\":[{\"role\":\"assistant\",\"content\":\"hi\"}]}", "{\"messages\":[{\"role\":\"user\"}]}"],
+            [
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"<s> hi\"}]}",
+                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"hi\"}]}",
+                "{\"messages\":[{\"role\":\"user\"}]}",
+            ],
             "template",
             model.Path)).Succeeded();
 
@@ -48,13 +55,23 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
         Assert.Equal(["error", "error"], result.Lines[1..].Select(FirstName));
     }
 
+    [Theory]
+    [InlineData("role", "{\"messages\":[{\"role\":\" \",\"content\":\"hi\"}]}")]
+    [InlineData("content", "{\"messages\":[{\"role\":\"user\",\"content\":null}]}")]
+    [InlineData("messages", "{\"messages\":{}}")]
+    public async Task Template_BadMember_ErrorNamesIt(string member, string line) => Assert.StartsWith(
+        $"{{\"error\":\"\\\"{member}\\\"", Assert.Single((await CliRunner.FilterAsync([line], "template", model.Path)).Succeeded().Lines), StringComparison.Ordinal);
+
     [Fact]
     public async Task Logits_Positions_AreRowsOfTheWhole()
     {
         CliResult result = (await CliRunner.FilterAsync(
-            ["{\"input_ids\":[1,5,9]}", "{\"input_ids\":[1,5,9],\"positions\":[2,0]}", "{\"input_ids\":[1,5,9],\"positions\":[2]}"], "logits", model.PathWithoutTokenizer)).Succeeded();
+            ["{\"input_ids\":[1,5,9]}", "{\"input_ids\":[1,5,9],\"positions\":[2,0]}", "{\"input_ids\":[1,5,9],\"positions\":[2]}"],
+            "logits",
+            model.PathWithoutTokenizer)).Succeeded();
 
-        float[][] all = Logits(result.Lines[0]), some = Logits(result.Lines[1]), last = Logits(result.Lines[2]);
+        float[][][] answers = [.. result.Answers.Select(CliResult.Logits)];
+        (float[][] all, float[][] some, float[][] last) = (answers[0], answers[1], answers[2]);
         Assert.Equal(3, all.Length);
         Assert.All(all, row => Assert.Equal(40, row.Length));
         Assert.Equal(all[2], some[0]);
@@ -88,6 +105,39 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     }
 
     [Fact]
+    public async Task Logits_DynamicScalingPastTheContext_ReadsTheLineInOnePass()
+    {
+        using var folder = new TemporaryFolder();
+        LlamaConfig config = TinyModels.Config with { ContextLength = 32, RopeScaling = new(RopeScalingKind.Dynamic, 2) };
+        using RandomCheckpoint checkpoint = TinyModels.Create(1, config);
+        HuggingFaceFolder.Write(checkpoint, folder["model"], WeightFormat.F32);
+        int[] ids = [.. Enumerable.Range(0, 200).Select(i => 1 + i * 7 % 300)];
+        double[] expected = new ReferenceModel(checkpoint).Logits(ids)[^1];
+
+        CliResult result = (await CliRunner.FilterAsync([$"{{\"input_ids\":[{string.Join(',', ids)}]}}"], "logits", folder["model"])).Succeeded();
+
+        float[][] logits = CliResult.Logits(Assert.Single(result.Answers));
+        Assert.Equal(ids.Length, logits.Length);
+        Assert.All(expected.Zip(logits[^1]), pair => Assert.Equal(pair.First, pair.Second, 1e-3));
+    }
+
+    [Fact]
+    public async Task Filter_LineThatTheMemoryCannotHold_ErrorAndTheNextIsAnswered()
+    {
+        using var terminal = new TestTerminal("{\"bytes\":2147483647}\n{\"bytes\":9}\n");
+
+        int code = await JsonLines.RunAsync(
+            terminal.Streams,
+            (line, answer) => answer.WriteNumber("made", new byte[line.GetProperty("bytes").GetInt64()].Length),
+            CancellationToken.None);
+
+        Assert.Equal(CommandLine.Success, code);
+        string[] lines = terminal.Output.ToString().Split('\n');
+        Assert.Equal("error", FirstName(lines[0]));
+        Assert.Equal("{\"made\":9}", lines[1]);
+    }
+
+    [Fact]
     public async Task Filter_Interrupted_EndsWithOne()
     {
         using var terminal = new TestTerminal("{\"text\":\"a\"}\n");
@@ -98,7 +148,4 @@ public sealed class FilterTests(TinyModelFixture model) : IClassFixture<TinyMode
     }
 
     private static string FirstName(string line) => JsonDocument.Parse(line).RootElement.EnumerateObject().First().Name;
-
-    private static float[][] Logits(string line) =>
-        [.. JsonDocument.Parse(line).RootElement.GetProperty("logits").EnumerateArray().Select(row => row.EnumerateArray().Select(logit => logit.GetSingle()).ToArray())];
 }

@@ -39,7 +39,8 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
     {
         JsonElement settings = (await JsonAsync(
             "--prompt", "hello", "--do-sample", "true", "--temperature", "0.5", "--top-p", "0.75", "--top-k", "9", "--min-p", "0.125", "--typical-p", "0.25",
-            "--repetition-penalty", "1.5", "--repetition-window", "8", "--presence-penalty", "-0.5", "--frequency-penalty", "1.25", "--no-repeat-ngram-size", "3",
+            "--repetition-penalty", "1.5", "--repetition-window", "8", "--presence-penalty", "-0.5", "--frequency-penalty", "1.25",
+            "--no-repeat-ngram-size", "3",
             "--logit-bias", "5=-2.5", "--logit-bias", "6=-inf", "--bad-word", "bad", "--max-new-tokens", "4", "--min-new-tokens", "2", "--max-time", "30",
             "--ignore-eos", "true", "--seed", "-7", "--stop", "one", "--stop", "two", "--stop-token", "7", "--stop-token", "8",
             "--context-overflow", "truncate-left", "--return-full-text", "true", "--logprobs", "2", "--prompt-logprobs", "true")).GetProperty("settings");
@@ -57,9 +58,10 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
     [Fact]
     public async Task Generate_Scores_OnePerToken()
     {
-        JsonElement json = await JsonAsync("--prompt", "hello", "--max-new-tokens", "3", "--ignore-eos", "true", "--seed", "1", "--logprobs", "2", "--prompt-logprobs", "true");
+        JsonElement json = await JsonAsync(
+            "--prompt", "hello", "--max-new-tokens", "3", "--ignore-eos", "true", "--seed", "1", "--logprobs", "2", "--prompt-logprobs", "true");
 
-        Assert.Equal(json.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), json.GetProperty("logprobs").EnumerateArray().Select(score => score.GetProperty("id").GetInt32()));
+        Assert.Equal(CliResult.Integers(json, "ids"), json.GetProperty("logprobs").EnumerateArray().Select(score => score.GetProperty("id").GetInt32()));
         Assert.All(json.GetProperty("logprobs").EnumerateArray(), score => Assert.Equal(2, score.GetProperty("top").GetArrayLength()));
         Assert.Equal(json.GetProperty("prompt_ids").GetArrayLength() - 1, json.GetProperty("prompt_logprobs").GetArrayLength());
     }
@@ -67,10 +69,11 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
     [Fact]
     public async Task Generate_StopSequence_IsNamed()
     {
-        string text = (await JsonAsync("--prompt", "hello", "--do-sample", "false", "--ignore-eos", "true", "--max-new-tokens", "30")).GetProperty("text").GetString()!;
+        string[] settings = ["--prompt", "hello", "--do-sample", "false", "--ignore-eos", "true", "--max-new-tokens", "30"];
+        string text = (await JsonAsync(settings)).GetProperty("text").GetString()!;
         string stop = text.Substring(5, 2);
 
-        JsonElement json = await JsonAsync("--prompt", "hello", "--do-sample", "false", "--ignore-eos", "true", "--max-new-tokens", "30", "--stop", stop);
+        JsonElement json = await JsonAsync([.. settings, "--stop", stop]);
 
         Assert.Equal("stop-sequence", json.GetProperty("finish_reason").GetString());
         Assert.Equal(stop, json.GetProperty("stop_sequence").GetString());
@@ -80,7 +83,8 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
     [Fact]
     public async Task Generate_ReturnFullText_BeginsWithThePrompt()
     {
-        CliResult result = (await CliRunner.RunAsync("generate", model.Path, "--prompt", "hello", "--max-new-tokens", "3", "--return-full-text", "true")).Succeeded();
+        CliResult result = (await CliRunner.RunAsync(
+            "generate", model.Path, "--prompt", "hello", "--max-new-tokens", "3", "--return-full-text", "true")).Succeeded();
 
         Assert.StartsWith("hello", result.Output, StringComparison.Ordinal);
     }
@@ -100,7 +104,8 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
         await File.WriteAllTextAsync(file, "from a\nfile\n");
 
         Assert.Equal("from a\nfile\n", (await JsonAsync("--prompt-file", file, "--max-new-tokens", "1")).GetProperty("prompt").GetString());
-        CliResult piped = (await CliRunner.RunAsync("from a\npipe", ["generate", model.Path, "--json", "--prompt-file", "-", "--max-new-tokens", "1"])).Succeeded();
+        CliResult piped = (await CliRunner.RunAsync(
+            "from a\npipe", ["generate", model.Path, "--json", "--prompt-file", "-", "--max-new-tokens", "1"])).Succeeded();
         Assert.Equal("from a\npipe", JsonDocument.Parse(piped.Output).RootElement.GetProperty("prompt").GetString());
         Assert.Equal(CommandLine.Failure, (await CliRunner.RunAsync("generate", model.Path, "--prompt-file", model.Folder["none.txt"])).Code);
     }
@@ -118,9 +123,27 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
     public async Task Generate_ContextLength_RaisesTheContextWithAWarning()
     {
         CliResult result = (await CliRunner.RunAsync(
-            "generate", model.Path, "--prompt", new string('%', 200), "--context-length", "256", "--max-new-tokens", "2", "--threads", "1", "--weight-format", "q8_0")).Succeeded();
+            "generate", model.Path, "--prompt", new string('%', 200), "--context-length", "256", "--max-new-tokens", "2",
+            "--threads", "1", "--weight-format", "q8_0")).Succeeded();
 
         Assert.Equal("warning: 256 tokens are more than the 128 that the model was trained for\n", result.Error);
+    }
+
+    [Fact]
+    public async Task Generate_ContextThatCannotFit_IsRefusedWithTheFigures()
+    {
+        CliResult result = await CliRunner.RunAsync("generate", model.Path, "--prompt", "a", "--context-length", $"{int.MaxValue}", "--weight-format", "f32");
+
+        Assert.Equal(CommandLine.Failure, result.Code);
+        Assert.Matches("error: .*GB", result.Error);
+    }
+
+    [Fact]
+    public async Task Generate_Verbose_LogsToStandardError()
+    {
+        CliResult result = (await CliRunner.RunAsync("generate", model.Path, "--prompt", "a", "--max-new-tokens", "1", "--verbose")).Succeeded();
+
+        Assert.Contains("Information: Llama2.LlamaModel: ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -52,9 +52,9 @@ public sealed class GoldenTests
     {
         JsonElement[] rows = [.. TestData.Rows("tokenizer/encode_golden.jsonl")];
 
-        CliResult result = (await CliRunner.FilterAsync(rows.Select(row => row.GetRawText()), "tokenize", TestData.Path("tokenizer/tokenizer.model"))).Succeeded();
+        CliResult result = await FilterAsync(rows, "tokenize");
 
-        Assert.Equal(rows.Select(row => string.Join(' ', Integers(row, "ids"))), result.Lines.Select(line => string.Join(' ', Integers(JsonDocument.Parse(line).RootElement, "ids"))));
+        Assert.Equal(rows.Select(row => Integers(row, "ids")), result.Answers.Select(answer => Integers(answer, "ids")));
     }
 
     [SharedDataFact]
@@ -62,9 +62,9 @@ public sealed class GoldenTests
     {
         JsonElement[] rows = [.. TestData.Rows("tokenizer/decode_golden.jsonl")];
 
-        CliResult result = (await CliRunner.FilterAsync(rows.Select(row => row.GetRawText()), "detokenize", TestData.Path("tokenizer/tokenizer.model"))).Succeeded();
+        CliResult result = await FilterAsync(rows, "detokenize");
 
-        Assert.Equal(rows.Select(row => row.GetProperty("text").GetString()), result.Lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("text").GetString()));
+        Assert.Equal(rows.Select(row => row.GetProperty("text").GetString()), result.Answers.Select(answer => answer.GetProperty("text").GetString()));
     }
 
     [SharedDataFact]
@@ -72,9 +72,9 @@ public sealed class GoldenTests
     {
         JsonElement[] rows = [.. TestData.Rows("chat/llama2_chat_golden.jsonl")];
 
-        CliResult result = (await CliRunner.FilterAsync(rows.Select(row => row.GetRawText()), "template", TestData.Path("tokenizer/tokenizer.model"))).Succeeded();
+        CliResult result = await FilterAsync(rows, "template");
 
-        Assert.Equal(rows.Select(Expected), result.Lines.Select(line => Show(JsonDocument.Parse(line).RootElement)));
+        Assert.Equal(rows.Select(Expected), result.Answers.Select(Show));
 
         static string Expected(JsonElement row) =>
             row.GetProperty("must_error").GetBoolean() || row.GetProperty("meta_error").ValueKind == JsonValueKind.String
@@ -103,19 +103,23 @@ public sealed class GoldenTests
         File.Copy(System.IO.Path.Combine(source, config), folder["config.json"]);
 
         CliResult result = (await CliRunner.FilterAsync(
-            rows.Select(row => $"{{\"input_ids\":{row.GetProperty("input_ids").GetRawText()},\"positions\":{row.GetProperty("logit_positions").GetRawText()}}}"),
+            rows.Select(row => $"{{\"input_ids\":{row.GetProperty("input_ids")},\"positions\":{row.GetProperty("logit_positions")}}}"),
             "logits",
             folder.Path)).Succeeded();
 
         Assert.NotEmpty(rows);
-        foreach ((JsonElement row, string line) in rows.Zip(result.Lines))
+        Assert.Equal(rows.Length, result.Lines.Length);
+        foreach ((JsonElement row, JsonElement answer) in rows.Zip(result.Answers))
         {
             float[][] expected = golden.Rows($"{row.GetProperty("key").GetString()}.logits");
-            float[][] actual = [.. JsonDocument.Parse(line).RootElement.GetProperty("logits").EnumerateArray().Select(logits => logits.EnumerateArray().Select(logit => logit.GetSingle()).ToArray())];
+            float[][] actual = CliResult.Logits(answer);
             Assert.Equal(expected.Length, actual.Length);
             Assert.All(expected.Zip(actual), pair => Assert.True(pair.First.Zip(pair.Second, (a, b) => Math.Abs(a - b)).Max() <= 1e-4));
         }
     }
 
-    private static int[] Integers(JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
+    private static async Task<CliResult> FilterAsync(IEnumerable<JsonElement> rows, string filter) =>
+        (await CliRunner.FilterAsync(rows.Select(row => row.GetRawText()), filter, TestData.Path("tokenizer/tokenizer.model"))).Succeeded();
+
+    private static int[] Integers(JsonElement row, string name) => CliResult.Integers(row, name);
 }

@@ -97,6 +97,28 @@ public sealed class ModelFileTests(TinyModelFixture model) : IClassFixture<TinyM
     }
 
     [Fact]
+    public async Task Synth_FolderWithASeparatorAtTheEnd_IsMade()
+    {
+        using var folder = new TemporaryFolder();
+
+        (await CliRunner.RunAsync("synth", folder["new"] + "/", "--dim", "16", "--heads", "2", "--layers", "1", "--vocab", "30")).Succeeded();
+
+        Assert.True(File.Exists(folder["new/config.json"]));
+    }
+
+    [Fact]
+    public async Task Quantize_OntoAFolder_SaysSoBeforeAnyWork()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["out.gguf"]);
+
+        CliResult result = await CliRunner.RunAsync("quantize", "no-such-model", folder["out.gguf"], "--format", "f16", "--force");
+
+        Assert.Equal(CommandLine.Failure, result.Code);
+        Assert.Contains("out.gguf' is a folder", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Info_Piped_IsAlignedText()
     {
         CliResult result = (await CliRunner.RunAsync("info", model.PathWithoutTokenizer, "--context-length", "256")).Succeeded();

@@ -5,7 +5,8 @@ namespace Llama2.Cli.Tests;
 /// <summary>A tiny model with a tokenizer, and one without, made by <c>synth</c> once for all tests of a class.</summary>
 public sealed class TinyModelFixture : IAsyncLifetime
 {
-    private static readonly string[] _shape = ["--dim", "32", "--layers", "2", "--heads", "4", "--kv-heads", "2", "--ffn", "64", "--context", "128", "--seed", "7"];
+    private static readonly string[] _shape =
+        ["--dim", "32", "--layers", "2", "--heads", "4", "--kv-heads", "2", "--ffn", "64", "--context", "128", "--seed", "7"];
 
     public TemporaryFolder Folder { get; } = new();
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Llama2.Testing;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -101,6 +100,39 @@ public class LlamaModelTests
     }
 
     [Fact]
+    public async Task Load_BackendOfOnesOwn_IsUsedAndDisposed()
+    {
+        var backend = new DisposableFake();
+        LlamaModelOptions options = new LlamaModelOptions { WeightFormat = WeightFormat.F32 }.UseBackend((_, _, _, _) => backend);
+        using (var model = LlamaModel.Load(TinyModels.Create(), options))
+        {
+            Assert.Same(backend.Inner.Info, model.Info);
+            using IChatClient client = model.AsIChatClient(leaveOpen: true);
+            ChatResponse response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 3 });
+            Assert.InRange(response.Usage!.OutputTokenCount!.Value, 1, 3);
+        }
+
+        Assert.True(backend.IsDisposed);
+    }
+
+    [Fact]
+    public void Load_ContextBeyondTraining_Warns()
+    {
+        using var logs = new FakeLoggerProvider();
+        using var factory = new LoggerFactory([logs]);
+        LlamaModel.Load(TinyModels.Create(), new LlamaModelOptions { ContextLength = 257 }, null, factory).Dispose();
+        Assert.Contains("257", Assert.Single(logs.Collector.GetSnapshot(), record => record.Level == LogLevel.Warning).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DescribeBackend_EqualsWhatALoadUses()
+    {
+        var options = new LlamaModelOptions { Threads = 2 };
+        using var model = LlamaModel.Load(TinyModels.Create(), options);
+        Assert.Equal(model.Info with { WeightFormats = "", WeightBytes = 0, CacheBytesPerToken = 0 }, LlamaModel.DescribeBackend(options));
+    }
+
+    [Fact]
     public void Load_OptionsOutOfRange_Throws()
     {
         Refuse(options => options.ContextLength = 0);
@@ -110,6 +142,7 @@ public class LlamaModelTests
         Refuse(options => options.MaxQueuedRequests = -1);
         Refuse(options => options.BatchTokens = 0);
         Refuse(options => options.WeightFormat = WeightFormat.Q6_K);
+        Refuse(options => options.SettingsValidation = (SettingsValidation)3);
         Refuse(options => options.Generation = new GenerationOptions { TopP = 2 });
 
         static void Refuse(Action<LlamaModelOptions> spoil)
@@ -151,41 +184,28 @@ public class LlamaModelTests
         await Assert.ThrowsAsync<ObjectDisposedException>(() => model.Engine.ScoreAsync([1, 2]));
     }
 
-    [Fact]
-    public async Task LoadAndDispose_ManyTimes_MemoryAndThreadsStayFlat()
+    private sealed class DisposableFake : LlamaBackend
     {
-        using var folder = new TemporaryFolder();
-        using (RandomCheckpoint checkpoint = TinyModels.Create(1, TinyModels.Config with { HiddenSize = 256, IntermediateSize = 512, VocabularySize = 2000 }))
-        {
-            HuggingFaceFolder.Write(checkpoint, folder["model"], WeightFormat.F32);
-        }
+        public FakeBackend Inner { get; } = new();
 
-        await Rounds(20);
-        (long managed, long process, int threads) = Measure();
-        await Rounds(100);
-        (long managedAfter, long processAfter, int threadsAfter) = Measure();
-        Assert.InRange(managedAfter - managed, long.MinValue, 4 << 20);
-        Assert.InRange(processAfter - process, long.MinValue, 64 << 20);       // 100 leaked models would be 700 MB
-        Assert.InRange(threadsAfter, 0, threads + 8);                          // the pool's own come and go; 100 leaked groups would be 300
+        public bool IsDisposed { get; private set; }
 
-        async Task Rounds(int count)
-        {
-            for (int round = 0; round < count; round++)
-            {
-                using var model = LlamaModel.Load(folder["model"], new LlamaModelOptions { WeightFormat = round % 2 == 0 ? null : WeightFormat.F16 });
-                using IChatClient client = model.AsIChatClient(leaveOpen: true);
-                ChatResponse response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 2, Temperature = 0 });
-                Assert.Equal(2, response.Usage!.OutputTokenCount);
-            }
-        }
+        public override BackendInfo Info => Inner.Info;
 
-        static (long Managed, long Process, int Threads) Measure()
+        public override LlamaConfig Config => Inner.Config;
+
+        public override int ContextLength => Inner.ContextLength;
+
+        public override KeyValueCache CreateCache() => Inner.CreateCache();
+
+        public override long CacheBytes(int tokens) => Inner.CacheBytes(tokens);
+
+        public override void Forward(LlamaBatch batch, Span<float> logits) => Inner.Forward(batch, logits);
+
+        protected override void Dispose(bool disposing)
         {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            GC.Collect();
-            using var process = Process.GetCurrentProcess();
-            return (GC.GetTotalMemory(forceFullCollection: true), process.PrivateMemorySize64, process.Threads.Count);
+            IsDisposed = true;
+            base.Dispose(disposing);
         }
     }
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>A conversation at the terminal, or one turn per line of standard input.</summary>
 internal sealed class ChatCommand : Command

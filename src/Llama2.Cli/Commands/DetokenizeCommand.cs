@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Ids to text, for scripts.</summary>
 internal sealed class DetokenizeCommand : Command

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Goes on from a bare text: begin of text, the prompt's ids, no chat template.</summary>
 internal sealed class GenerateCommand : Command
@@ -13,9 +13,23 @@ internal sealed class GenerateCommand : Command
 
     private readonly ModelArguments _model = new();
     private readonly GenerationArguments _generation = new();
-    private readonly Option<string?> _prompt = new("--prompt") { Description = "The text to go on from, exactly as it stands; may be empty", HelpName = "TEXT" };
-    private readonly Option<string?> _promptFile = new("--prompt-file") { Description = "Read that text from a UTF-8 file; - is standard input", HelpName = "FILE" };
-    private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object at the end: ids, text, finish reason, usage, timings, settings" };
+
+    private readonly Option<string?> _prompt = new("--prompt")
+    {
+        Description = "The text to go on from, exactly as it stands; may be empty",
+        HelpName = "TEXT",
+    };
+
+    private readonly Option<string?> _promptFile = new("--prompt-file")
+    {
+        Description = "Read that text from a UTF-8 file; - is standard input",
+        HelpName = "FILE",
+    };
+
+    private readonly Option<bool> _json = new("--json")
+    {
+        Description = "Print one JSON object at the end: ids, text, finish reason, usage, timings, settings",
+    };
 
     public GenerateCommand(Terminal terminal)
         : base("generate", "Goes on from a text, without a chat template.")

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Spectre.Console;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Says what a model is and what running it takes, from its headers alone.</summary>
 internal sealed class InfoCommand : Command

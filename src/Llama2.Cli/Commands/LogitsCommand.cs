@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Numerics;
 using System.Text.Json;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Ids to logits, for scripts: each line is a sequence of its own.</summary>
 internal sealed class LogitsCommand : Command
@@ -26,6 +26,7 @@ internal sealed class LogitsCommand : Command
     private async Task<int> RunAsync(ParseResult parse, Terminal terminal, CancellationToken cancellationToken)
     {
         LlamaModelOptions options = _model.Bind(parse);
+        (options.BatchTokens, options.PrefixCacheBytes) = (int.MaxValue, 0);      // a line in one pass, as dynamic rope scaling wants it
         bool fixedContext = options.ContextLength is not null;
         LlamaModel model = await _model.LoadAsync(parse, options, terminal, cancellationToken);
         try
@@ -85,25 +86,15 @@ internal sealed class LogitsCommand : Command
 
     private static void Write(LlamaModel model, int[] ids, int[] positions, Utf8JsonWriter answer)
     {
-        int vocabulary = model.Config.VocabularySize;
-        bool lastOnly = positions is [int only] && only == ids.Length - 1;
-        long size = (lastOnly ? 1L : ids.Length) * vocabulary;
-        if (size > Array.MaxLength)
-        {
-            throw new FormatException($"{ids.Length} rows of {vocabulary} logits are too many for one line.");
-        }
-
-        float[] logits = new float[size];                          // [position, vocabulary], or the last position alone
-        using KeyValueCache cache = model.Backend.CreateCache();
-        var batch = new LlamaBatch();
-        batch.Add(cache, ids, lastOnly ? LogitRows.Last : LogitRows.All);      // in one pass, as dynamic rope scaling wants it
-        model.Backend.Forward(batch, logits);
+        // All rows unless the last one alone is asked for: both read the line in one pass. One line at a time, so nobody else waits.
+        int[]? wanted = positions is [int only] && only == ids.Length - 1 ? positions : null;
+        float[][] logits = model.Engine.GetLogitsAsync(ids, wanted).GetAwaiter().GetResult();
 
         answer.WriteStartArray("logits");
         foreach (int position in positions)
         {
             answer.WriteStartArray();
-            foreach (float logit in logits.AsSpan(lastOnly ? 0 : position * vocabulary, vocabulary))
+            foreach (float logit in logits[wanted is null ? position : 0])
             {
                 answer.WriteNumberValue(logit);
             }

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>The argument OUT and the option <c>--force</c>: nothing is overwritten by mistake.</summary>
 internal sealed class OutputPath(string description)
@@ -16,10 +16,15 @@ internal sealed class OutputPath(string description)
         command.Add(_force);
     }
 
-    /// <exception cref="IOException">The file exists, and nobody said <c>--force</c>; or its folder does not.</exception>
+    /// <exception cref="IOException">The file exists, and nobody said <c>--force</c>; or it is a folder; or its own folder does not exist.</exception>
     public string Check(ParseResult parse)
     {
-        string path = parse.GetRequiredValue(_path);
+        string path = Path.TrimEndingDirectorySeparator(parse.GetRequiredValue(_path));
+        if (IsGguf(path) && Directory.Exists(path))
+        {
+            throw new IOException($"'{path}' is a folder; a .gguf file cannot replace it.");
+        }
+
         if (File.Exists(path) && !parse.GetValue(_force))
         {
             throw new IOException($"'{path}' exists; --force replaces it.");

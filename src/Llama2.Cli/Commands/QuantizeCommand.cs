@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Converts a checkpoint to a GGUF file, which llama.cpp opens too.</summary>
 internal sealed class QuantizeCommand : Command
@@ -18,7 +18,8 @@ internal sealed class QuantizeCommand : Command
         _output.AddTo(this);
         Add(_format);
         Add(_verbose);
-        Add(HelpWithDetails.Option("The tokenizer goes along, and llama.cpp opens the file too. One tensor is in memory at a time; the file appears when it is whole."));
+        Add(HelpWithDetails.Option(
+            "The tokenizer goes along, and llama.cpp opens the file too. One tensor is in memory at a time; the file appears when it is whole."));
         SetAction((parse, cancellationToken) => RunAsync(parse, terminal, cancellationToken));
     }
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Makes a model of any shape with seeded random weights.</summary>
 internal sealed class SynthCommand : Command
@@ -10,12 +10,27 @@ internal sealed class SynthCommand : Command
     private readonly Option<int> _layers = New("--layers", "Transformer blocks", 4);
     private readonly Option<int> _heads = New("--heads", "Query heads", 8);
     private readonly Option<int?> _keyValueHeads = new("--kv-heads") { Description = "Key and value heads (default: as many as query heads)", HelpName = "N" };
-    private readonly Option<int?> _feedForward = new("--ffn") { Description = "Width of the feed-forward layer (default: 8/3 of the width, in 32s)", HelpName = "N" };
+
+    private readonly Option<int?> _feedForward = new("--ffn")
+    {
+        Description = "Width of the feed-forward layer (default: 8/3 of the width, in 32s)",
+        HelpName = "N",
+    };
+
     private readonly Option<int> _vocabulary = New("--vocab", "Tokens; below 261 the model gets no tokenizer", 512);
     private readonly Option<int> _context = New("--context", "Context length in tokens", 2048);
-    private readonly Option<WeightFormat?> _format = Choice.Option("--format", "How the matrices are stored (default: f32); a folder takes f32, f16, bf16", Choice.Formats);
+    private readonly Option<WeightFormat?> _format = Choice.Option(
+        "--format", "How the matrices are stored (default: f32); a folder takes f32, f16, bf16", Choice.Formats);
+
     private readonly Option<int> _seed = New("--seed", "Seed of the weights", 0);
-    private readonly Option<float> _ropeTheta = new("--rope-theta") { Description = "Base of the rotary embedding", HelpName = "X", DefaultValueFactory = _ => 10_000f };
+
+    private readonly Option<float> _ropeTheta = new("--rope-theta")
+    {
+        Description = "Base of the rotary embedding",
+        HelpName = "X",
+        DefaultValueFactory = _ => 10_000f,
+    };
+
     private readonly Option<bool> _tie = new("--tie") { Description = "Use the embeddings as the output head" };
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Show where an error comes from" };
 
@@ -23,7 +38,8 @@ internal sealed class SynthCommand : Command
         : base("synth", "Makes a model with random weights, for tests and benchmarks.")
     {
         _output.AddTo(this);
-        foreach (Option option in (Option[])[_dim, _layers, _heads, _keyValueHeads, _feedForward, _vocabulary, _context, _format, _seed, _ropeTheta, _tie, _verbose])
+        foreach (Option option in (Option[])
+            [_dim, _layers, _heads, _keyValueHeads, _feedForward, _vocabulary, _context, _format, _seed, _ropeTheta, _tie, _verbose])
         {
             Add(option);
         }

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Messages to the prompt that a chat model reads, for scripts.</summary>
 internal sealed class TemplateCommand : Command
@@ -12,7 +12,8 @@ internal sealed class TemplateCommand : Command
     {
         var tokenizer = new TokenizerArgument();
         tokenizer.AddTo(this);
-        Add(HelpWithDetails.Option("The ids are what a Llama-2 chat model reads; the prompt is the same with control tokens spelt out.\n" + JsonLines.Contract));
+        Add(HelpWithDetails.Option(
+            "The ids are what a Llama-2 chat model reads; the prompt is the same with control tokens spelt out.\n" + JsonLines.Contract));
         SetAction((parse, cancellationToken) =>
         {
             LlamaTokenizer loaded = tokenizer.Load(parse);
@@ -28,9 +29,13 @@ internal sealed class TemplateCommand : Command
         return writer.ToPrompt();
     }
 
-    private static ChatMessage Message(JsonElement message) => new(
-        new ChatRole(message.Member("role", JsonValueKind.String).GetString()!),
-        message.Member("content", JsonValueKind.String).GetString()!);
+    private static ChatMessage Message(JsonElement message)
+    {
+        string role = message.Member("role", JsonValueKind.String).GetString()!;
+        return string.IsNullOrWhiteSpace(role)
+            ? throw new FormatException("\"role\" is empty.")
+            : new ChatMessage(new ChatRole(role), message.Member("content", JsonValueKind.String).GetString()!);
+    }
 
     private static void Write(ChatPrompt prompt, Utf8JsonWriter answer)
     {

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>Text to ids, for scripts.</summary>
 internal sealed class TokenizeCommand : Command

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Llama2.Cli.Commands;
+namespace Llama2.Cli;
 
 /// <summary>The argument MODEL of the filters that need no weights.</summary>
 internal sealed class TokenizerArgument

@@ -39,7 +39,7 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
         object? scored = null;
         foreach ((string name, object? value) in options.AdditionalProperties ?? [])
         {
-            if (SettingValue.Unwrap(value) is not { } plain)
+            if (Unwrap(name, value) is not { } plain)
             {
                 continue;                                           // null means not set
             }
@@ -65,6 +65,18 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
 
         settings.Options.Validate();
         return settings.Options;
+    }
+
+    private static object? Unwrap(string name, object? value)
+    {
+        try
+        {
+            return SettingValue.Unwrap(value);
+        }
+        catch (InvalidOperationException error) when (error is not ObjectDisposedException)
+        {
+            throw new ArgumentException($"The setting '{name}' holds text with a lone surrogate.", error);      // valid JSON, but no text
+        }
     }
 
     private static void RefuseUnsupported(ChatOptions options)

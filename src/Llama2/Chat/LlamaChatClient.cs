@@ -129,8 +129,6 @@ internal sealed class LlamaChatClient : IChatClient
         var answer = new ChatUpdateBuilder(_model.ModelId, _timeProvider.GetUtcNow(), plan, effective.ReturnFullText is true);
         GenerationOptions forEngine = requested with { ReturnFullText = false };       // the prompt's own text goes before the answer, not its decoded ids
         IAsyncEnumerable<GenerationUpdate> generation = _model.Engine.GenerateAsync(plan.Prompt.TokenIds, forEngine, cancellationToken);
-        generation = ChatTelemetry.Watch(
-            generation, _model.ModelId, requested, conversation, _model.Options.EnableSensitiveData, answer.ResponseId, cancellationToken);
         await foreach (GenerationUpdate generated in generation.ConfigureAwait(false))
         {
             if (generated.Result is { } result)

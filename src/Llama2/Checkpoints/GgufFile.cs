@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Numerics.Tensors;
 using System.Runtime.ExceptionServices;
 
 namespace Llama2;
@@ -9,7 +8,6 @@ public static class GgufFile
 {
     private const int Alignment = 32;                                                      // the format's default
     private const int ChunkBytes = 8 << 20;
-    private const float HalfOverflow = 65520;                                              // rounds to infinity as a half
 
     /// <summary>Writes a checkpoint as a GGUF v3 file with its vocabulary, one tensor at a time; beside the target first, then renamed.</summary>
     /// <remarks>
@@ -112,7 +110,7 @@ public static class GgufFile
                 Parallel.For(0, count, options, i =>
                 {
                     int row = rotaryHeadSize == 0 ? start + i : RotaryOrder.HalvedRow(start + i, rotaryHeadSize);
-                    EncodeRow(checkpoint, tensor, row, chunk.AsSpan(i * tensor.RowBytes, tensor.RowBytes));
+                    tensor.Source.EncodeRow(row, tensor.Format, chunk.AsSpan(i * tensor.RowBytes, tensor.RowBytes), checkpoint.Path);
                 });
                 file.Write(chunk, 0, count * tensor.RowBytes);
             }
@@ -127,41 +125,6 @@ public static class GgufFile
         }
 
         file.Write(new byte[-tensor.ByteSize & (Alignment - 1)]);
-    }
-
-    private static void EncodeRow(Checkpoint checkpoint, PlacedTensor tensor, int row, Span<byte> destination)
-    {
-        if (tensor.Source.Format == tensor.Format)
-        {
-            tensor.Source.ReadRow(row, destination);
-            return;
-        }
-
-        float[] rented = ArrayPool<float>.Shared.Rent(tensor.Source.Columns);
-        try
-        {
-            Span<float> weights = rented.AsSpan(0, tensor.Source.Columns);
-            tensor.Source.ReadRow(row, weights);
-            if (tensor.Format == WeightFormat.F16 && TensorPrimitives.MaxMagnitudeNumber<float>(weights) is >= HalfOverflow and < float.PositiveInfinity)
-            {
-                throw new ArgumentException($"A weight of {TensorPrimitives.MaxMagnitudeNumber<float>(weights)} is beyond half precision.");
-            }
-
-            WeightCodec.Encode(tensor.Format, weights, destination);
-        }
-        catch (ArgumentException exception)
-        {
-            throw new CheckpointException(
-                checkpoint.Path,
-                $"tensor '{tensor.Source.Name}', row {row}",
-                exception.Message.TrimEnd('.'),
-                $"weights that {tensor.Format} can store",
-                exception);
-        }
-        finally
-        {
-            ArrayPool<float>.Shared.Return(rented);
-        }
     }
 
     /// <summary>A tensor, its GGUF name, the format to write it in, and its offset behind the header.</summary>

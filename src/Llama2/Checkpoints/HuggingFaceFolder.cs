@@ -88,7 +88,7 @@ public static class HuggingFaceFolder
         {
             string name = shards.Count == 1 ? HuggingFaceCheckpoint.WeightsName : $"model-{i + 1:00000}-of-{shards.Count:00000}.safetensors";
             index.AddRange(shards[i].Select(tensor => (tensor.Name, name)));
-            SafetensorsWriter.Write(Path.Combine(folder, name), shards[i], format, Report, cancellationToken);
+            SafetensorsWriter.Write(Path.Combine(folder, name), checkpoint.Path, shards[i], format, Report, cancellationToken);
         }
 
         if (shards.Count > 1)

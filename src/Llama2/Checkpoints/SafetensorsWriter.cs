@@ -11,20 +11,26 @@ internal static class SafetensorsWriter
     public static long ByteSize(CheckpointTensor tensor, WeightFormat format) => tensor.Rows * format.RowBytes(tensor.Columns);
 
     /// <param name="path">The file; it must not exist.</param>
+    /// <param name="source">The checkpoint that the tensors come from, for messages.</param>
     /// <param name="tensors">What to write, in this order.</param>
     /// <param name="format">F32, F16 or BF16.</param>
     /// <param name="written">Told after each tensor.</param>
     /// <param name="cancellationToken">Seen between rows.</param>
     /// <param name="vectors">Whether a tensor of one row is a vector, as in a model; in an adapter of rank 1 it is a matrix.</param>
     public static void Write(
-        string path, IReadOnlyList<CheckpointTensor> tensors, WeightFormat format, Action<CheckpointTensor> written, CancellationToken cancellationToken,
+        string path,
+        string source,
+        IReadOnlyList<CheckpointTensor> tensors,
+        WeightFormat format,
+        Action<CheckpointTensor> written,
+        CancellationToken cancellationToken,
         bool vectors = true)
     {
         using var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 20);
         WriteHeader(stream, tensors, format, vectors);
         foreach (CheckpointTensor tensor in tensors)
         {
-            WriteRows(stream, tensor, format, cancellationToken);
+            WriteRows(stream, source, tensor, format, cancellationToken);
             written(tensor);
         }
     }
@@ -70,22 +76,13 @@ internal static class SafetensorsWriter
         stream.Write(buffer.WrittenSpan);
     }
 
-    private static void WriteRows(FileStream stream, CheckpointTensor tensor, WeightFormat format, CancellationToken cancellationToken)
+    private static void WriteRows(FileStream stream, string source, CheckpointTensor tensor, WeightFormat format, CancellationToken cancellationToken)
     {
-        byte[] stored = new byte[tensor.RowBytes], encoded = new byte[format.RowBytes(tensor.Columns)];
-        float[] weights = new float[tensor.Columns];
+        byte[] encoded = new byte[format.RowBytes(tensor.Columns)];
         for (int row = 0; row < tensor.Rows; row++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            tensor.ReadRow(row, stored);
-            if (tensor.Format == format)
-            {
-                stream.Write(stored);
-                continue;
-            }
-
-            WeightCodec.Decode(tensor.Format, stored, weights);
-            WeightCodec.Encode(format, weights, encoded);
+            tensor.EncodeRow(row, format, encoded, source);
             stream.Write(encoded);
         }
     }

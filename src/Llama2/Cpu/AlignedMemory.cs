@@ -6,7 +6,7 @@ namespace Llama2;
 internal sealed unsafe class AlignedMemory : IDisposable
 {
     private const int Alignment = 64;
-    private readonly long _pressure;
+    private static long _liveBytes;
     private void* _start;
 
     public AlignedMemory(long bytes)
@@ -15,14 +15,17 @@ internal sealed unsafe class AlignedMemory : IDisposable
         _start = NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 1)), Alignment);
         NativeMemory.Clear(_start, (nuint)bytes);
         Bytes = bytes;
-        _pressure = bytes;
-        if (_pressure > 0)
+        Interlocked.Add(ref _liveBytes, bytes);
+        if (bytes > 0)
         {
-            GC.AddMemoryPressure(_pressure);
+            GC.AddMemoryPressure(bytes);
         }
     }
 
     ~AlignedMemory() => Free();
+
+    /// <summary>Bytes of the whole process that are allocated this way and not yet freed.</summary>
+    public static long LiveBytes => Interlocked.Read(ref _liveBytes);
 
     public long Bytes { get; }
 
@@ -49,9 +52,10 @@ internal sealed unsafe class AlignedMemory : IDisposable
         {
             NativeMemory.AlignedFree(_start);
             _start = null;
-            if (_pressure > 0)
+            Interlocked.Add(ref _liveBytes, -Bytes);
+            if (Bytes > 0)
             {
-                GC.RemoveMemoryPressure(_pressure);
+                GC.RemoveMemoryPressure(Bytes);
             }
         }
     }

@@ -8,12 +8,13 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     private readonly CpuWeights _weights;
     private readonly WorkerGroup _workers;
     private readonly CpuForwardPass _pass;
+    private bool _disposed;
 
     private CpuBackend(LlamaConfig config, int contextLength, CpuWeights weights, WorkerGroup workers)
     {
         (Config, ContextLength, _weights, _workers) = (config, contextLength, weights, workers);
         _pass = new CpuForwardPass(config, weights, workers);
-        Info = new BackendInfo("cpu", DotKernels.InstructionSet, workers.Threads, Describe(weights), weights.Bytes, CacheBytesPerToken(config));
+        Info = new BackendInfo("cpu", DotKernels.InstructionSet, workers.Threads, Formats(weights), weights.Bytes, CacheBytesPerToken(config));
     }
 
     public override BackendInfo Info { get; }
@@ -26,17 +27,23 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     public static CpuBackend Load(Checkpoint checkpoint, LlamaModelOptions options, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var workers = new WorkerGroup(options.Threads ?? Environment.ProcessorCount);
+        CpuWeights? weights = null;
         try
         {
-            CpuWeights weights = CpuWeights.Load(checkpoint, options.WeightFormat, workers, progress, cancellationToken);
+            weights = CpuWeights.Load(checkpoint, options.WeightFormat, workers, progress, cancellationToken);
             return new CpuBackend(checkpoint.Config, options.ContextLength ?? checkpoint.Config.ContextLength, weights, workers);
         }
         catch
         {
+            weights?.Dispose();
             workers.Dispose();
             throw;
         }
     }
+
+    /// <summary>What <see cref="Load"/> would run on, without a model.</summary>
+    public static BackendInfo Describe(LlamaModelOptions options) =>
+        new("cpu", DotKernels.InstructionSet, options.Threads ?? Environment.ProcessorCount, "", 0, 0);
 
     /// <summary>What <see cref="Load"/> would take.</summary>
     public static MemoryEstimate Estimate(Checkpoint checkpoint, LlamaModelOptions options)
@@ -58,9 +65,10 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
         int context = options.ContextLength ?? config.ContextLength, threads = options.Threads ?? Environment.ProcessorCount;
         long widest = Math.Max(Math.Max(config.IntermediateSize, config.HiddenSize), config.HeadCount * config.HeadSize);
-        long logits = (long)config.VocabularySize * Math.Min(options.BatchTokens, options.MaxConcurrentSequences) * sizeof(float);
+        int batch = Math.Min(options.BatchTokens, context);
+        long logits = (long)config.VocabularySize * Math.Min(batch, options.MaxConcurrentSequences) * sizeof(float);
         long perThread = sizeof(float) * (WeightMatrix.StripeRows * widest + context);
-        return new MemoryEstimate(owned, mapped, CacheBytesPerToken(config), context, options.BatchTokens * CpuBuffers.BytesPerToken(config) + threads * perThread + logits);
+        return new MemoryEstimate(owned, mapped, CacheBytesPerToken(config), context, batch * CpuBuffers.BytesPerToken(config) + threads * perThread + logits);
     }
 
     public override KeyValueCache CreateCache() => new CpuKeyValueCache(Config, ContextLength);
@@ -70,6 +78,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
     public override void Forward(LlamaBatch batch, Span<float> logits)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);       // the pass works on bare pointers, which do not know
         Check(batch, logits.Length);
         foreach (BatchPiece piece in batch.Pieces)
         {
@@ -89,6 +98,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
     protected override void Dispose(bool disposing)
     {
+        _disposed = true;
         _workers.Dispose();
         _pass.Dispose();
         _weights.Dispose();
@@ -97,7 +107,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
     private static long CacheBytesPerToken(LlamaConfig config) => CpuKeyValueCache.BlockBytes(config) / CpuKeyValueCache.BlockTokens;
 
-    private static string Describe(CpuWeights weights) => string.Join(", ", weights.Matrices
+    private static string Formats(CpuWeights weights) => string.Join(", ", weights.Matrices
         .GroupBy(matrix => matrix.Format, (format, matrices) => (Format: format, Bytes: matrices.Sum(matrix => matrix.ByteSize)))
         .OrderByDescending(group => group.Bytes)
         .Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Format} {group.Bytes / 1e6:0.#} MB")));

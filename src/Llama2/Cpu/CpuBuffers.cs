@@ -44,8 +44,6 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <summary>The cache of each token's sequence.</summary>
     public CpuKeyValueCache[] Caches { get; private set; } = [];
 
-    public long Bytes => _rows.Bytes + _scratch.Sum(memory => memory.Bytes) + _scores.Sum(memory => memory.Bytes);
-
     /// <summary>Bytes of the buffers for one token, scores and scratch not counted.</summary>
     public static long BytesPerToken(LlamaConfig config) => sizeof(float) * (
         3L * config.HiddenSize + 2L * config.HeadCount * config.HeadSize + 2L * config.KeyValueHeadCount * config.HeadSize +
@@ -78,8 +76,7 @@ internal sealed unsafe class CpuBuffers : IDisposable
         {
             if (_scores[worker].Bytes < (long)longest * sizeof(float))
             {
-                _scores[worker].Dispose();
-                _scores[worker] = new AlignedMemory((longest + 256L) * sizeof(float));
+                Replace(ref _scores[worker], (longest + 256L) * sizeof(float));
             }
         }
     }
@@ -106,6 +103,14 @@ internal sealed unsafe class CpuBuffers : IDisposable
         Array.ForEach(_scores, memory => memory.Dispose());
     }
 
+    /// <summary>The old memory goes only once the new is there: a pass that finds none must leave the buffers fit for smaller ones.</summary>
+    private static void Replace(ref AlignedMemory memory, long bytes)
+    {
+        var larger = new AlignedMemory(bytes);
+        memory.Dispose();
+        memory = larger;
+    }
+
     private void Reserve(int tokens)
     {
         if (tokens <= _capacity)
@@ -113,8 +118,7 @@ internal sealed unsafe class CpuBuffers : IDisposable
             return;
         }
 
-        _rows.Dispose();
-        _rows = new AlignedMemory(tokens * BytesPerToken(_config));
+        Replace(ref _rows, tokens * BytesPerToken(_config));
         _capacity = tokens;
         Positions = new int[tokens];
         Caches = new CpuKeyValueCache[tokens];

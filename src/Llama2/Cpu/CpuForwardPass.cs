@@ -26,9 +26,6 @@ internal sealed unsafe class CpuForwardPass : IDisposable
         _buffers = new CpuBuffers(config, workers.Threads, weights.Matrices.Max(matrix => matrix.ScratchFloats));
     }
 
-    /// <summary>Bytes of the buffers.</summary>
-    public long BufferBytes => _buffers.Bytes;
-
     /// <summary>Runs the batch; the caller has checked it and reserved the caches.</summary>
     public void Run(LlamaBatch batch, float* logits)
     {

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Llama2;
 
 /// <summary>All weights of a model in the CPU's memory, or still in the mapped checkpoint where nothing is converted.</summary>
@@ -81,9 +79,10 @@ internal sealed class CpuWeights : IDisposable
         WeightMatrix Matrix(string name)
         {
             CheckpointTensor tensor = checkpoint.Tensors[name];
+            WeightFormat format = FormatOf(tensor, wanted);
             WeightMatrix matrix = StaysMapped(tensor, wanted)
-                ? new WeightMatrix(tensor.Format, tensor.Rows, tensor.Columns, tensor.Region!.Value)
-                : new WeightMatrix(FormatOf(tensor, wanted), tensor.Rows, tensor.Columns, Read(tensor, FormatOf(tensor, wanted), workers, cancellationToken));
+                ? new WeightMatrix(format, tensor.Rows, tensor.Columns, tensor.Region!.Value)
+                : new WeightMatrix(format, tensor.Rows, tensor.Columns, Read(tensor, format, checkpoint.Path, workers, cancellationToken));
             matrices.Add(matrix);
             Report(tensor);
             return matrix;
@@ -92,7 +91,7 @@ internal sealed class CpuWeights : IDisposable
         AlignedMemory Vector(string name)
         {
             CheckpointTensor tensor = checkpoint.Tensors[name];
-            AlignedMemory vector = Read(tensor, WeightFormat.F32, workers, cancellationToken);
+            AlignedMemory vector = Read(tensor, WeightFormat.F32, checkpoint.Path, workers, cancellationToken);
             vectors.Add(vector);
             Report(tensor);
             return vector;
@@ -108,7 +107,8 @@ internal sealed class CpuWeights : IDisposable
     }
 
     /// <summary>Copies a tensor to memory of our own, row by row on all threads.</summary>
-    private static unsafe AlignedMemory Read(CheckpointTensor tensor, WeightFormat format, WorkerGroup workers, CancellationToken cancellationToken)
+    private static unsafe AlignedMemory Read(
+        CheckpointTensor tensor, WeightFormat format, string file, WorkerGroup workers, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         int rowBytes = checked((int)format.RowBytes(tensor.Columns));
@@ -119,7 +119,7 @@ internal sealed class CpuWeights : IDisposable
             workers.For(tensor.Rows, (_, row) =>
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                ReadRow(tensor, row, format, new Span<byte>(rows + (long)row * rowBytes, rowBytes));
+                tensor.EncodeRow(row, format, new Span<byte>(rows + (long)row * rowBytes, rowBytes), file);
             });
             return memory;
         }
@@ -128,20 +128,6 @@ internal sealed class CpuWeights : IDisposable
             memory.Dispose();
             throw;
         }
-    }
-
-    private static void ReadRow(CheckpointTensor tensor, int row, WeightFormat format, Span<byte> destination)
-    {
-        if (format == tensor.Format)
-        {
-            tensor.ReadRow(row, destination);
-            return;
-        }
-
-        float[] decoded = ArrayPool<float>.Shared.Rent(tensor.Columns);
-        tensor.ReadRow(row, decoded);
-        WeightCodec.Encode(format, decoded.AsSpan(0, tensor.Columns), destination);
-        ArrayPool<float>.Shared.Return(decoded);
     }
 }
 

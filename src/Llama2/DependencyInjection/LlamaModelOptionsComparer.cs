@@ -5,6 +5,7 @@ internal static class LlamaModelOptionsComparer
 {
     public static bool AreEqual(LlamaModelOptions x, LlamaModelOptions y) =>
         x.ModelId == y.ModelId
+        && x.Backend == y.Backend
         && x.WeightFormat == y.WeightFormat
         && x.ContextLength == y.ContextLength
         && x.Threads == y.Threads

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -25,13 +24,6 @@ internal sealed class ChatTelemetry : IDisposable
 
     /// <summary>The span, if somebody listens; whoever yields between its start and end sets <see cref="Activity.Current"/> to it again.</summary>
     public Activity? Activity => _activity;
-
-    /// <summary>Measures a generation while it is read; where nobody listens, hands back the generation itself.</summary>
-    /// <inheritdoc cref="Start"/>
-    public static IAsyncEnumerable<GenerationUpdate> Watch(
-        IAsyncEnumerable<GenerationUpdate> generation, string modelId, GenerationOptions options, IEnumerable<ChatMessage> messages,
-        bool enableSensitiveData, string? responseId, CancellationToken cancellationToken) =>
-        Start(modelId, options, messages, enableSensitiveData) is { } telemetry ? telemetry.WatchAsync(generation, responseId, cancellationToken) : generation;
 
     /// <summary>Begins a request.</summary>
     /// <param name="modelId">The model.</param>
@@ -100,37 +92,6 @@ internal sealed class ChatTelemetry : IDisposable
         }
 
         _activity?.Dispose();
-    }
-
-    private async IAsyncEnumerable<GenerationUpdate> WatchAsync(
-        IAsyncEnumerable<GenerationUpdate> generation, string? responseId, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        using ChatTelemetry ended = this;
-        IAsyncEnumerator<GenerationUpdate> updates = generation.GetAsyncEnumerator(cancellationToken);
-        await using ConfiguredAsyncDisposable released = updates.ConfigureAwait(false);
-        while (await NextAsync().ConfigureAwait(false))
-        {
-            if (updates.Current.Result is { } result)
-            {
-                Complete(result, responseId);
-            }
-
-            yield return updates.Current;
-            Activity.Current = _activity ?? Activity.Current;         // the reader's context came back with the call
-        }
-
-        async ValueTask<bool> NextAsync()
-        {
-            try
-            {
-                return await updates.MoveNextAsync().ConfigureAwait(false);
-            }
-            catch (Exception exception)
-            {
-                Fail(exception);
-                throw;
-            }
-        }
     }
 
     private static void Describe(Activity activity, string modelId, GenerationOptions options)

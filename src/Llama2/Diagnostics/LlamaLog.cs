@@ -13,11 +13,8 @@ internal static partial class LlamaLog
     public static partial void ModelLoaded(
         this ILogger logger, string model, string path, string layout, string formats, long bytes, string device, string kernels, int threads, long milliseconds);
 
-    [LoggerMessage(3, LogLevel.Error, "The model at {Path} could not be loaded.")]
-    public static partial void ModelLoadFailed(this ILogger logger, Exception exception, string path);
-
-    [LoggerMessage(4, LogLevel.Warning, "{Warning}")]
-    public static partial void ModelWarning(this ILogger logger, string warning);
+    [LoggerMessage(3, LogLevel.Warning, "{Model} may run to {Context} tokens but was trained for {Trained}: what it says beyond them may be poor.")]
+    public static partial void ContextBeyondTraining(this ILogger logger, string model, int context, int trained);
 
     [LoggerMessage(5, LogLevel.Information, "{Model} is warm after {Milliseconds} ms.")]
     public static partial void WarmedUp(this ILogger logger, string model, long milliseconds);
@@ -43,7 +40,4 @@ internal static partial class LlamaLog
 
     [LoggerMessage(14, LogLevel.Trace, "{Model} gave up the cache of an ended sequence: {Tokens} tokens, {Bytes} bytes.")]
     public static partial void CacheEvicted(this ILogger logger, string model, int tokens, long bytes);
-
-    [LoggerMessage(15, LogLevel.Warning, "Nobody knows the setting '{Setting}'; it does nothing.")]
-    public static partial void UnknownSetting(this ILogger logger, string setting);
 }

@@ -169,6 +169,11 @@ public sealed class LlamaEngine : IDisposable
         try
         {
             _loop.Enqueue(request);
+            if (request.CancelRequested)
+            {
+                _loop.Cancel(request);      // cancelled before it stood in the queue, where the token's own call did not find it
+            }
+
             return registration;
         }
         catch (Exception error)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace Llama2;
@@ -6,6 +7,8 @@ namespace Llama2;
 /// <summary>Rows of a checkpoint as floats.</summary>
 internal static class CheckpointTensorExtensions
 {
+    private const float HalfOverflow = 65520;                                              // rounds to infinity as a half
+
     /// <summary>Reads one row and decodes it.</summary>
     /// <param name="tensor">The tensor.</param>
     /// <param name="row">The row, from 0.</param>
@@ -23,5 +26,43 @@ internal static class CheckpointTensorExtensions
         tensor.ReadRow(row, stored);
         WeightCodec.Decode(tensor.Format, stored.AsSpan(0, tensor.RowBytes), destination);
         ArrayPool<byte>.Shared.Return(stored);
+    }
+
+    /// <summary>Reads one row and stores it in a format; one that has the format already is copied as it is.</summary>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="row">The row, from 0.</param>
+    /// <param name="format">A format that <see cref="WeightCodec"/> writes, or the tensor's own.</param>
+    /// <param name="destination">The bytes of the row.</param>
+    /// <param name="file">The checkpoint, for messages.</param>
+    /// <exception cref="CheckpointException">The format cannot store a weight.</exception>
+    public static void EncodeRow(this CheckpointTensor tensor, int row, WeightFormat format, Span<byte> destination, string file)
+    {
+        if (tensor.Format == format)
+        {
+            tensor.ReadRow(row, destination);
+            return;
+        }
+
+        float[] rented = ArrayPool<float>.Shared.Rent(tensor.Columns);
+        try
+        {
+            Span<float> weights = rented.AsSpan(0, tensor.Columns);
+            tensor.ReadRow(row, weights);
+            if (format == WeightFormat.F16 && TensorPrimitives.MaxMagnitudeNumber<float>(weights) is >= HalfOverflow and < float.PositiveInfinity)
+            {
+                throw new ArgumentException($"A weight of {TensorPrimitives.MaxMagnitudeNumber<float>(weights)} is beyond half precision.");
+            }
+
+            WeightCodec.Encode(format, weights, destination);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CheckpointException(
+                file, $"tensor '{tensor.Name}', row {row}", exception.Message.TrimEnd('.'), $"weights that {format} can store", exception);
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(rented);
+        }
     }
 }

@@ -55,8 +55,15 @@ internal static class TokenizerFile
     /// <summary>Reads a whole file, unless it is too large to be a tokenizer.</summary>
     public static byte[] ReadAllBytes(string path)
     {
-        long length = new FileInfo(path).Length;
-        return length <= MaximumBytes ? File.ReadAllBytes(path) : throw new CheckpointException(path, "size", $"{length} bytes", $"at most {MaximumBytes}");
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        if (stream.Length > MaximumBytes)                  // asked of the open file: the length of a link is not that of its target
+        {
+            throw new CheckpointException(path, "size", $"{stream.Length} bytes", $"at most {MaximumBytes}");
+        }
+
+        byte[] bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
     }
 
     /// <summary>Reads a JSON object.</summary>

@@ -67,6 +67,17 @@ public class ChatOptionsMapperTests
     [InlineData("temperature", -1)]
     public void Map_OutOfRange_Throws(string name, object value) => Assert.ThrowsAny<ArgumentException>(() => Map(With((name, value))));
 
+    [Theory]
+    [InlineData("stop", "\"\\ud800\"")]
+    [InlineData("stop", "[\"a\", \"\\udc00\"]")]
+    [InlineData("logit_bias", "{\"\\ud800\": 1}")]
+    public void Map_JsonThatIsNoText_ThrowsWithTheName(string name, string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        var error = Assert.Throws<ArgumentException>(() => Map(With((name, document.RootElement))));
+        Assert.Contains($"'{name}'", error.Message);
+    }
+
     [Fact]
     public void Map_TwoNamesSameValue_IsFine()
     {

@@ -192,6 +192,16 @@ public sealed class GgufFileTests : IDisposable
         AssertRefused<CheckpointException>("tensor 'model.layers.1.mlp.up_proj.weight', row 7", () => GgufFile.Write(source, Target, format));
     }
 
+    [Theory]
+    [InlineData(WeightFormat.Q8_0, float.NaN)]
+    [InlineData(WeightFormat.F16, 70_000f)]
+    public void Load_WeightThatDoesNotFit_NamesTheTensorToo(WeightFormat format, float weight)
+    {
+        using var source = new AlteredCheckpoint(TinyModels.Create()) { TensorName = TensorNames.Up(1), Weight = weight };
+        CheckpointException error = Assert.Throws<CheckpointException>(() => CpuBackend.Load(source, new LlamaModelOptions { WeightFormat = format }));
+        Assert.Equal("tensor 'model.layers.1.mlp.up_proj.weight', row 7", error.Field);
+    }
+
     [Fact]
     public void Write_NotANumberAsHalf_StaysOne()
     {

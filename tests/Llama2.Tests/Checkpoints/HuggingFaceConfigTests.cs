@@ -1,3 +1,5 @@
+using Llama2.Testing;
+
 namespace Llama2.Tests;
 
 public class HuggingFaceConfigTests

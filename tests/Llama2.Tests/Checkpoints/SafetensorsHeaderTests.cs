@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Llama2.Testing;
 
 namespace Llama2.Tests;
 

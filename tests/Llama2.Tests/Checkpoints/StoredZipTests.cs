@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Llama2.Testing;
 
 namespace Llama2.Tests;
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Llama2.Testing;
 
 namespace Llama2.Tests;
 
@@ -34,6 +35,17 @@ public sealed class LlamaModelOptionsComparerTests
     }
 
     [Fact]
+    public void AreEqual_OtherBackendOrTemplate_IsFalse()
+    {
+        LlamaModelOptions backend = new LlamaModelOptions().UseBackend((_, _, _, _) => new FakeBackend());
+        LlamaModelOptions template = new LlamaModelOptions().UseChatTemplate(new Llama2ChatTemplate());
+        Assert.False(LlamaModelOptionsComparer.AreEqual(backend, new LlamaModelOptions()));
+        Assert.False(LlamaModelOptionsComparer.AreEqual(template, new LlamaModelOptions()));
+        Assert.True(LlamaModelOptionsComparer.AreEqual(backend, new LlamaModelOptions().UseBackend(backend.Backend!)));
+        Assert.True(LlamaModelOptionsComparer.AreEqual(template, new LlamaModelOptions().UseChatTemplate(template.ChatTemplate!)));
+    }
+
+    [Fact]
     public void AreEqual_BiasesInAnotherOrder_IsTrue()
     {
         LlamaModelOptions one = new(), other = new();
@@ -62,7 +74,6 @@ public sealed class LlamaModelOptionsComparerTests
             _ when type == typeof(float) => 0.5f,
             _ when type == typeof(TimeSpan) => TimeSpan.FromSeconds(1),
             _ when type.IsEnum => Enum.GetValues(type).GetValue(1),
-            _ when type == typeof(IChatTemplate) => new Llama2ChatTemplate(),
             _ when type == typeof(IReadOnlyList<string>) => new[] { "a", "b" },
             _ when type == typeof(IReadOnlyList<int>) => new[] { 3, 4 },
             _ when type == typeof(IReadOnlyDictionary<int, float>) => new Dictionary<int, float> { [3] = 1 },

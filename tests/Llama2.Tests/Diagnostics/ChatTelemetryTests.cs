@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 
 namespace Llama2.Tests;
 
-[Collection(TelemetryGroup.Name)]
+[Collection(RunsAlone.Name)]
 public sealed class ChatTelemetryTests : IDisposable
 {
     private static readonly ChatMessage[] _messages = [new(ChatRole.System, "Be brief."), new(ChatRole.User, "Did it rain?")];
@@ -193,66 +193,12 @@ public sealed class ChatTelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task Watch_WholeGeneration_PassesItOnAndReportsIt()
-    {
-        List<GenerationUpdate> updates = await ReadAsync(Generation(error: null));
-
-        Assert.Equal(["It ", "rained."], updates.Select(update => update.Text));
-        Activity span = Assert.Single(_stopped);
-        Assert.Equal("response-1", span.GetTagItem("gen_ai.response.id"));
-        Assert.Equal(5, span.GetTagItem("gen_ai.usage.output_tokens"));
-        Assert.Null(span.GetTagItem("error.type"));
-    }
-
-    [Fact]
-    public async Task Watch_GenerationFails_ReportsAndRethrows()
-    {
-        var error = new TimeoutException();
-
-        Assert.Same(error, await Assert.ThrowsAsync<TimeoutException>(() => ReadAsync(Generation(error))));
-
-        Assert.Equal("System.TimeoutException", Assert.Single(_stopped).GetTagItem("error.type"));
-    }
-
-    [Fact]
-    public void Watch_NobodyListens_IsTheGenerationItself()
-    {
-        _listener.Dispose();
-        IAsyncEnumerable<GenerationUpdate> generation = Generation(error: null);
-
-        Assert.Same(generation, ChatTelemetry.Watch(generation, _model, new GenerationOptions(), _messages, false, "response-1", CancellationToken.None));
-    }
-
-    [Fact]
     public void Name_EveryReason_HasOne() =>
         Assert.Equal(["stop", "stop", "length", "cancelled"], Enum.GetValues<GenerationFinishReason>().Select(LlamaTelemetry.Name));
 
     [Fact]
     public void Name_UnknownReason_Throws() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => LlamaTelemetry.Name((GenerationFinishReason)99));
-
-    private static async IAsyncEnumerable<GenerationUpdate> Generation(Exception? error)
-    {
-        yield return new GenerationUpdate { Text = "It " };
-        await Task.Yield();
-        if (error is not null)
-        {
-            throw error;
-        }
-
-        yield return new GenerationUpdate { Text = "rained.", Result = Results.Create() };
-    }
-
-    private async Task<List<GenerationUpdate>> ReadAsync(IAsyncEnumerable<GenerationUpdate> generation)
-    {
-        var updates = new List<GenerationUpdate>();
-        await foreach (GenerationUpdate update in ChatTelemetry.Watch(generation, _model, new GenerationOptions(), _messages, false, "response-1", CancellationToken.None))
-        {
-            updates.Add(update);
-        }
-
-        return updates;
-    }
 
     private ChatTelemetry Start(GenerationOptions options, bool enableSensitiveData = false)
     {

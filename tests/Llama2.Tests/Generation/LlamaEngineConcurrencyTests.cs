@@ -147,6 +147,20 @@ public class LlamaEngineConcurrencyTests
     }
 
     [Fact]
+    public async Task GenerateAsync_CancelledBeforeAFullEngine_EndsAtOnce()
+    {
+        using var host = new EngineHost(options => options.MaxConcurrentSequences = 1);
+        using var gate = new Gate(host.Backend);
+        Task<GenerationResult> first = host.RunAsync(Prompt(3), Greedy(2));
+        gate.WaitUntilReached();
+        Task late = host.RunAsync(Prompt(3, 1), Greedy(2), new CancellationToken(canceled: true));
+        Assert.Same(late, await Task.WhenAny(late, Task.Delay(TimeSpan.FromSeconds(10))));          // the gate is still closed
+        await Assert.ThrowsAsync<GenerationCanceledException>(() => late);
+        gate.Open();
+        await first;
+    }
+
+    [Fact]
     public async Task GenerateAsync_CancelledWhileWaiting_EndsAtOnce()
     {
         using var host = new EngineHost(options => options.MaxConcurrentSequences = 1);

@@ -1,5 +1,6 @@
 namespace Llama2.Tests;
 
+[Trait("Category", "InstructionSets")]
 public class TokenWeightsTests
 {
     // round(2⁵¹ · eˣ) for the single-precision x above, computed with 60 digits.

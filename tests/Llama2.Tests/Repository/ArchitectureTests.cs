@@ -108,13 +108,14 @@ public sealed partial class ArchitectureTests
     }
 
     [Fact]
-    public void Sources_NamespaceOfTheEngine_IsOne()
+    public void Sources_Namespaces_AreTheProjects()
     {
         IEnumerable<string> wrong =
-            from file in RepositoryFiles.All("src/Llama2", "*.cs")
+            from file in RepositoryFiles.All("src", "*.cs").Concat(RepositoryFiles.All("tests", "*Tests.cs"))
             let found = Namespace().Match(RepositoryFiles.Read(file)).Groups[1].Value
-            let extended = file.EndsWith("Extensions.cs", StringComparison.Ordinal) ? "Microsoft.Extensions.DependencyInjection" : "Llama2"   // beside what they extend
-            where found != "Llama2" && found != extended
+            let project = file.Split('/')[1]
+            let extended = file.EndsWith("Extensions.cs", StringComparison.Ordinal) ? "Microsoft.Extensions.DependencyInjection" : project   // beside what they extend
+            where found != project && found != extended && !file.EndsWith("/Program.cs", StringComparison.Ordinal)
             select $"{file}: {found}";
 
         Assert.Empty(wrong);

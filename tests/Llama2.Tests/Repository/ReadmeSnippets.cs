@@ -1,10 +1,11 @@
+using Llama2;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Llama2.Tests;
+namespace Readme;
 
-/// <summary>The C# blocks of the README, compiled; <see cref="ReadmeTests"/> compares them line for line.</summary>
+/// <summary>The C# blocks of the README, compiled outside our own namespace; <see cref="Llama2.Tests.ReadmeTests"/> compares them line for line.</summary>
 internal static class ReadmeSnippets
 {
     public static async Task Chat()
@@ -24,5 +25,18 @@ internal static class ReadmeSnippets
         services.AddLlama2ChatClient("Llama-2-7b-chat-hf");
         services.AddLlama2WarmUp();
         services.AddHealthChecks().AddCheck<Llama2HealthCheck>("llama2");
+    }
+
+    public static async Task<ChatResponse> Settings(IChatClient client, IEnumerable<ChatMessage> messages)
+    {
+        var options = new ChatOptions
+        {
+            Temperature = 0.7f,
+            MaxOutputTokens = 256,
+            StopSequences = ["\n\n"],
+            AdditionalProperties = new() { ["repetition_penalty"] = 1.1, ["ignore_eos"] = false },
+        };
+        ChatResponse response = await client.GetResponseAsync(messages, options);
+        return response;
     }
 }

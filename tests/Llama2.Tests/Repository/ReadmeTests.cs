@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Llama2.Tests;
 
-/// <summary>Every C# block of the README is code that the build compiles.</summary>
+/// <summary>What the README shows is what there is: its C# blocks are code that the build compiles.</summary>
 public sealed partial class ReadmeTests
 {
     [Fact]
@@ -16,6 +16,14 @@ public sealed partial class ReadmeTests
 
         Assert.NotEmpty(blocks);
         Assert.All(blocks, block => Assert.True(compiled.Any(file => Holds(file, block)), $"This block is in no compiled file:\n{block}"));
+    }
+
+    [Fact]
+    public void Readme_SettingsTable_NamesEverySetting()
+    {
+        string readme = RepositoryFiles.Read("README.md");
+        string[] synonyms = ["stop", "max_tokens"];
+        Assert.All(GenerationSetting.All.Select(setting => setting.Name).Except(synonyms), name => Assert.Contains($"`{name}`", readme, StringComparison.Ordinal));
     }
 
     /// <summary>Its using directives stand anywhere in the file; the rest stands there line for line, at any indentation.</summary>

@@ -1,7 +1,7 @@
 using System.Text;
 using FsCheck.Xunit;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 public sealed class SentencePieceModelTests : IDisposable
 {

@@ -1,4 +1,4 @@
-namespace Llama2;
+namespace Llama2.Tests;
 
 /// <summary>Seeded vocabularies small enough that merges collide all the time, and a slow encoder to compare with.</summary>
 internal static class TinyVocabularies

@@ -1,6 +1,6 @@
 using Llama2.Testing;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 public sealed class TokenizerFileTests : IDisposable
 {
@@ -117,6 +117,18 @@ public sealed class TokenizerFileTests : IDisposable
         }
 
         Assert.Equal("size", Assert.Throws<CheckpointException>(() => LlamaTokenizer.Load(_folder)).Field);
+    }
+
+    [Fact]
+    public void Load_LinkToAnAbsurdlyLargeFile_IsRefusedUnread()
+    {
+        using (FileStream stream = File.Create(In("large")))
+        {
+            stream.SetLength(1L << 32);
+        }
+
+        File.CreateSymbolicLink(In("tokenizer.model"), In("large"));
+        Assert.Equal("size", Assert.Throws<CheckpointException>(() => LlamaTokenizer.Load(In("tokenizer.model"))).Field);
     }
 
     private string In(string name) => Path.Combine(_folder, name);

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Llama2.Testing;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 /// <summary>Every row of the shared reference figures: sentencepiece 0.1.97 and llama.cpp on the real vocabularies.</summary>
 public class TokenizerGoldenTests

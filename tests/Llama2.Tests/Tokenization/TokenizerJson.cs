@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 /// <summary>Writes a vocabulary the way Hugging Face's converter does: every split of every piece is a merge, best score and longest left part first.</summary>
 internal static class TokenizerJson

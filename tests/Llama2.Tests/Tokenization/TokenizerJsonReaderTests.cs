@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using FsCheck.Xunit;
 
-namespace Llama2;
+namespace Llama2.Tests;
 
 public class TokenizerJsonReaderTests
 {

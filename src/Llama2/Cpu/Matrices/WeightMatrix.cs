@@ -11,7 +11,6 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public const int StripeRows = 16;
 
     private readonly AlignedMemory? _owned;
-    private readonly MappedRegion _mapped;
     private readonly byte* _rows;
     private readonly int _rowBytes;
 
@@ -26,10 +25,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <summary>A matrix that stays in the mapped checkpoint.</summary>
     public WeightMatrix(WeightFormat format, int rows, int columns, MappedRegion region)
         : this(format, rows, columns)
-    {
-        _mapped = region;
-        _rows = region.File.Pointer(region.Offset, ByteSize);
-    }
+        => _rows = region.File.Pointer(region.Offset, ByteSize);
 
     private WeightMatrix(WeightFormat format, int rows, int columns)
     {
@@ -44,8 +40,6 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public int Columns { get; }
 
     public long ByteSize => (long)Rows * _rowBytes;
-
-    public bool IsMapped => _mapped.File is not null;
 
     /// <summary>Units of work of a multiplication.</summary>
     public int Stripes => (Rows + StripeRows - 1) / StripeRows;

@@ -1,0 +1,1 @@
+return Llama2.DemoCorpus.CorpusCommands.Run(args, Console.Out, Console.Error);

@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using Llama2.Testing;
+using Microsoft.Extensions.AI;
+
+namespace Llama2.Tests;
+
+/// <summary>What only shows after many rounds: memory, threads and caches of the whole process.</summary>
+[Collection(RunsAlone.Name)]
+public class LlamaModelSoakTests
+{
+    private const int Chats = 64;
+
+    [Fact]
+    public async Task Chats_ManyAtOnceWithRandomCancellation_EqualAloneAndNothingLeaks()
+    {
+        string[] expected = new string[Chats];
+        using (var alone = LlamaModel.Load(TinyModels.Create(), new LlamaModelOptions { PrefixCacheBytes = 0, MaxConcurrentSequences = 1 }))
+        using (IChatClient client = alone.AsIChatClient(leaveOpen: true))
+        {
+            for (int i = 0; i < Chats; i++)
+            {
+                expected[i] = (await client.GetResponseAsync(MessagesOf(i), OptionsOf(i))).Text;
+            }
+        }
+
+        long native = AlignedMemory.LiveBytes;
+        var model = LlamaModel.Load(TinyModels.Create(), new LlamaModelOptions { BatchTokens = 32, MaxConcurrentSequences = 12, PrefixCacheBytes = 1 << 20 });
+        await Round(seed: 1);
+        (long managed, _, int threads) = Measure();
+        for (int round = 2; round <= 6; round++)
+        {
+            await Round(round);
+            Assert.Equal(0, model.Engine.Loop.Running);
+            Assert.InRange(model.Engine.Pool.ByteSize, 0, 1 << 20);
+        }
+
+        (long managedAfter, _, int threadsAfter) = Measure();
+        Assert.InRange(managedAfter - managed, long.MinValue, 2 << 20);
+        Assert.InRange(threadsAfter, 0, threads + 8);
+        model.Dispose();
+        Assert.Equal(native, AlignedMemory.LiveBytes);                         // weights, buffers and every cache
+
+        async Task Round(int seed)
+        {
+            using IChatClient client = model.AsIChatClient(leaveOpen: true);
+            bool[] finished = await Task.WhenAll(Enumerable.Range(0, Chats).Select(i => Task.Run(() => ChatAsync(client, i, seed))));
+            Assert.InRange(finished.Count(whole => whole), Chats / 2, Chats - 1);
+        }
+
+        async Task<bool> ChatAsync(IChatClient client, int i, int seed)
+        {
+            using var cancellation = new CancellationTokenSource();
+            int cancelAfter = (i + seed) % 3 == 0 ? new Random(i * 100 + seed).Next(10) : int.MaxValue;
+            string text = "";
+            int updates = 0;
+            try
+            {
+                await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync(MessagesOf(i), OptionsOf(i), cancellation.Token))
+                {
+                    text += update.Text;
+                    if (++updates > cancelAfter)
+                    {
+                        await cancellation.CancelAsync();
+                    }
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.StartsWith(text, expected[i], StringComparison.Ordinal);
+                return false;
+            }
+
+            Assert.Equal(expected[i], text);
+            return true;
+        }
+    }
+
+    [Fact]
+    public async Task LoadAndDispose_ManyTimes_MemoryAndThreadsStayFlat()
+    {
+        using var folder = new TemporaryFolder();
+        using (RandomCheckpoint checkpoint = TinyModels.Create(1, TinyModels.Config with { HiddenSize = 256, IntermediateSize = 512, VocabularySize = 2000 }))
+        {
+            HuggingFaceFolder.Write(checkpoint, folder["model"], WeightFormat.F32);
+        }
+
+        long native = AlignedMemory.LiveBytes;
+        await Rounds(20);
+        (long managed, long process, int threads) = Measure();
+        await Rounds(100);
+        (long managedAfter, long processAfter, int threadsAfter) = Measure();
+        Assert.Equal(native, AlignedMemory.LiveBytes);
+        Assert.InRange(managedAfter - managed, long.MinValue, 4 << 20);
+        Assert.InRange(processAfter - process, long.MinValue, 64 << 20);       // 100 leaked models would be 700 MB
+        Assert.InRange(threadsAfter, 0, threads + 8);                          // the pool's own come and go; 100 leaked groups would be 300
+
+        async Task Rounds(int count)
+        {
+            for (int round = 0; round < count; round++)
+            {
+                using var model = LlamaModel.Load(folder["model"], new LlamaModelOptions { WeightFormat = round % 2 == 0 ? null : WeightFormat.F16 });
+                using IChatClient client = model.AsIChatClient(leaveOpen: true);
+                ChatResponse response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 2, Temperature = 0 });
+                Assert.Equal(2, response.Usage!.OutputTokenCount);
+            }
+        }
+    }
+
+    private static ChatMessage[] MessagesOf(int i) =>
+    [
+        new(ChatRole.System, "Answer briefly."),
+        new(ChatRole.User, string.Concat(Enumerable.Repeat("word ", i % 7))),
+        new(ChatRole.Assistant, "ok"),
+        new(ChatRole.User, $"Question {i}"),
+    ];
+
+    private static ChatOptions OptionsOf(int i) => new() { MaxOutputTokens = 4 + i % 20, Temperature = i % 2, Seed = i };
+
+    private static (long Managed, long Process, int Threads) Measure()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        using var process = Process.GetCurrentProcess();
+        return (GC.GetTotalMemory(forceFullCollection: true), process.PrivateMemorySize64, process.Threads.Count);
+    }
+}
