@@ -3,7 +3,10 @@ using System.Diagnostics;
 namespace Llama2.Training;
 
 /// <summary>Trains a model: passes, gradients, steps of AdamW, evaluations, files to resume from.</summary>
-/// <remarks>The same model, data, options and seed give the same losses and weights to the bit, with any number of threads. Not thread-safe.</remarks>
+/// <remarks>
+/// The same model, data, options and seed give the same losses and weights to the bit, with any number of threads. An instance trains once.
+/// Not thread-safe.
+/// </remarks>
 public sealed unsafe class Trainer : IDisposable
 {
     private readonly TrainableModel _model;

@@ -32,7 +32,7 @@ public sealed unsafe class TrainerTests
     public void Train_AdapterOverAFrozenBase_LearnsAnotherTask()
     {
         using var model = TrainableModel.Create(_config, new() { Threads = 1 });
-        using (var trainer = new Trainer(model, _quick with { MaxSteps = 100 }))
+        using (var trainer = new Trainer(model, _quick))
         {
             trainer.Train(Copies(640, seed: 1));
         }
@@ -40,7 +40,7 @@ public sealed unsafe class TrainerTests
         using Checkpoint trained = model.AsCheckpoint();
         var lora = new LoraOptions { Rank = 4, Alpha = 8, TargetModules = LoraOptions.AllModules };
         using var adapted = TrainableModel.Load(trained, new() { Lora = lora, BaseFormat = WeightFormat.Q8_0, Threads = 1 });
-        using var second = new Trainer(adapted, _quick with { MaxSteps = 60 });
+        using var second = new Trainer(adapted, _quick);
         TrainingResult result = second.Train(Copies(640, seed: 3, shift: 1), Copies(40, seed: 4, shift: 1));
         Assert.InRange(result.Steps[0].Loss, 2, 30);
         Assert.InRange(result.Best!.Loss!.Value, 0, 0.5);

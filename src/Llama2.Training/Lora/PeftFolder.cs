@@ -28,7 +28,7 @@ public static class PeftFolder
         {
             WriteConfig(Path.Combine(draft, ConfigName), adapter, baseModel ?? adapter.BaseModel);
             SafetensorsWriter.Write(
-                Path.Combine(draft, WeightsName), "the adapter", adapter.Tensors, WeightFormat.F32, _ => { }, CancellationToken.None, vectors: false);
+                Path.Combine(draft, WeightsName), adapter.BaseModel, adapter.Tensors, WeightFormat.F32, _ => { }, CancellationToken.None, vectors: false);
             if (Directory.Exists(target))
             {
                 Directory.Delete(target);

@@ -139,6 +139,11 @@ public sealed unsafe class TrainableModel : IDisposable
     /// <param name="dropoutKey">What the dropped activations depend on, or <see langword="null"/> for none.</param>
     internal double Run(TrainingBatch batch, float scale, ulong? dropoutKey)
     {
+        if (batch.Tokens.Length == 0)
+        {
+            return 0;
+        }
+
         var pass = new PassContext(_product, dropoutKey);
         Activations activations = Reserve(batch);
         Forward(pass, batch, activations);

@@ -11,7 +11,7 @@ internal static class SafetensorsWriter
     public static long ByteSize(CheckpointTensor tensor, WeightFormat format) => tensor.Rows * format.RowBytes(tensor.Columns);
 
     /// <param name="path">The file; it must not exist.</param>
-    /// <param name="source">Where the tensors come from, for messages.</param>
+    /// <param name="source">The checkpoint that the tensors come from, for messages.</param>
     /// <param name="tensors">What to write, in this order.</param>
     /// <param name="format">F32, F16 or BF16.</param>
     /// <param name="written">Told after each tensor.</param>

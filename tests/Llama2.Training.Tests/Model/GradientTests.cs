@@ -84,6 +84,7 @@ public sealed unsafe class GradientTests
         using TrainableModel model = Model(SmallModels.Odd);
         TrainingSequence sequence = new(new[] { 1, 2, 3 }, new bool[3]);
         Assert.Equal((0, 0), model.Evaluate([sequence]));
+        Assert.Equal((0, 0), model.Evaluate([]));
         Assert.All(RunOnce(model, [sequence]), gradient => Assert.Equal(0, gradient));
     }
 
