@@ -64,7 +64,7 @@ public sealed partial class SolutionTests
     /// <summary>The patterns hold character classes where a literal would be found in this very file.</summary>
     [Theory]
     [InlineData("https://api.", "nuget", ".org/v3/index.json")]
-    [InlineData("https://", "registry", ".npmjs.org")]
+    [InlineData("https://", "registry", ".example.org")]
     [InlineData("http://", "artifactory", ".corp.example/nuget")]
     [InlineData("path = \"/ho", "me/", "someone/models\"")]
     [InlineData("cd /ro", "ot/", "models")]
