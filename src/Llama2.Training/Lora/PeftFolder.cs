@@ -21,26 +21,12 @@ public static class PeftFolder
     {
         ArgumentNullException.ThrowIfNull(adapter);
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)), draft = $"{target}.{Guid.NewGuid():N}.tmp";
-        RequireFree(target);
-        Directory.CreateDirectory(draft);
-        try
+        NewFolder.Write(path, "an adapter", folder =>
         {
-            WriteConfig(Path.Combine(draft, ConfigName), adapter, baseModel ?? adapter.BaseModel);
+            WriteConfig(Path.Combine(folder, ConfigName), adapter, baseModel ?? adapter.BaseModel);
             SafetensorsWriter.Write(
-                Path.Combine(draft, WeightsName), adapter.BaseModel, adapter.Tensors, WeightFormat.F32, _ => { }, CancellationToken.None, vectors: false);
-            if (Directory.Exists(target))
-            {
-                Directory.Delete(target);
-            }
-
-            Directory.Move(draft, target);
-        }
-        catch
-        {
-            Directory.Delete(draft, recursive: true);
-            throw;
-        }
+                Path.Combine(folder, WeightsName), adapter.BaseModel, adapter.Tensors, WeightFormat.F32, _ => { }, CancellationToken.None, vectors: false);
+        });
     }
 
     /// <summary>Reads an adapter for a model of a shape.</summary>
@@ -177,13 +163,5 @@ public static class PeftFolder
 
         return entries.Count == 0 ? tensors
             : throw new CheckpointException(path, entries.Keys.Order(StringComparer.Ordinal).First(), "a tensor", "none: target_modules does not name it");
-    }
-
-    private static void RequireFree(string target)
-    {
-        if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
-        {
-            throw new IOException($"'{target}' is there already; an adapter is written to a new or empty folder.");
-        }
     }
 }

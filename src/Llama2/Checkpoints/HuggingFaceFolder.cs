@@ -40,41 +40,18 @@ public static class HuggingFaceFolder
             throw new ArgumentException($"Safetensors hold F32, F16 or BF16, not {format}; block formats go into a GGUF file.", nameof(format));
         }
 
-        string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)), draft = $"{target}.{Guid.NewGuid():N}.tmp";
-        RequireFree(target);
-        Directory.CreateDirectory(draft);
-        try
+        NewFolder.Write(path, "a checkpoint", folder =>
         {
-            WriteJson(Path.Combine(draft, HuggingFaceCheckpoint.ConfigName), json => WriteConfig(json, checkpoint.Config, format));
-            WriteJson(Path.Combine(draft, HuggingFaceCheckpoint.GenerationConfigName), json => WriteGeneration(json, checkpoint));
+            WriteJson(Path.Combine(folder, HuggingFaceCheckpoint.ConfigName), json => WriteConfig(json, checkpoint.Config, format));
+            WriteJson(Path.Combine(folder, HuggingFaceCheckpoint.GenerationConfigName), json => WriteGeneration(json, checkpoint));
             if (checkpoint.LoadTokenizer() is { } tokenizer)
             {
-                SentencePieceModelWriter.Write(tokenizer, Path.Combine(draft, "tokenizer.model"));
-                WriteJson(Path.Combine(draft, "tokenizer_config.json"), json => WriteTokenizerConfig(json, checkpoint.Config, tokenizer));
+                SentencePieceModelWriter.Write(tokenizer, Path.Combine(folder, "tokenizer.model"));
+                WriteJson(Path.Combine(folder, "tokenizer_config.json"), json => WriteTokenizerConfig(json, checkpoint.Config, tokenizer));
             }
 
-            WriteWeights(checkpoint, draft, format, shardBytes, progress, cancellationToken);
-            RequireFree(target);
-            if (Directory.Exists(target))
-            {
-                Directory.Delete(target);
-            }
-
-            Directory.Move(draft, target);
-        }
-        catch
-        {
-            Directory.Delete(draft, recursive: true);
-            throw;
-        }
-    }
-
-    private static void RequireFree(string target)
-    {
-        if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
-        {
-            throw new IOException($"'{target}' is there already; a checkpoint is written to a new or empty folder.");
-        }
+            WriteWeights(checkpoint, folder, format, shardBytes, progress, cancellationToken);
+        });
     }
 
     private static void WriteWeights(

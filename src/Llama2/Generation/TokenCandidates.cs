@@ -52,18 +52,7 @@ internal sealed class TokenCandidates
             _ranked[i] = new Ranked(TokenWeights.Rank(_logits[i], _ids[i]), 1);
         }
 
-        ulong least = RankReaching(_ranked.AsSpan(0, _count), (ulong)count);
-        int kept = 0;
-        for (int i = 0; i < _count; i++)
-        {
-            if (TokenWeights.Rank(_logits[i], _ids[i]) >= least)
-            {
-                (_ids[kept], _logits[kept]) = (_ids[i], _logits[i]);
-                kept++;
-            }
-        }
-
-        _count = kept;
+        KeepRankedFrom(RankReaching(_ranked.AsSpan(0, _count), (ulong)count));
     }
 
     /// <summary>Computes the weights.</summary>
@@ -145,7 +134,11 @@ internal sealed class TokenCandidates
             _ranked[block] = new Ranked(TokenWeights.Rank(max, block), 1);
         }
 
-        ulong least = RankReaching(_ranked.AsSpan(0, blocks), (ulong)count) & ~(ulong)uint.MaxValue;   // the logit without the block
+        KeepRankedFrom(RankReaching(_ranked.AsSpan(0, blocks), (ulong)count) & ~(ulong)uint.MaxValue);      // the logit without the block
+    }
+
+    private void KeepRankedFrom(ulong least)
+    {
         int kept = 0;
         for (int i = 0; i < _count; i++)
         {
