@@ -7,4 +7,8 @@ namespace Llama2;
 /// <param name="WeightFormats">The formats of the matrices with their bytes, most bytes first, such as <c>Q8_0 6.7 GB, F32 1.1 MB</c>.</param>
 /// <param name="WeightBytes">Bytes of all weights.</param>
 /// <param name="CacheBytesPerToken">Bytes of keys and values per token of a sequence.</param>
-public sealed record BackendInfo(string Device, string Kernels, int Threads, string WeightFormats, long WeightBytes, long CacheBytesPerToken);
+public sealed record BackendInfo(string Device, string Kernels, int Threads, string WeightFormats, long WeightBytes, long CacheBytesPerToken)
+{
+    /// <summary>Gets the bytes of the adapters that stand beside the weights now, those included that are unloaded but still in use.</summary>
+    public long AdapterBytes { get; init; }
+}

@@ -32,10 +32,23 @@ public abstract class LlamaBackend : IDisposable
     /// <param name="tokens">The number of tokens.</param>
     public abstract long CacheBytes(int tokens);
 
+    /// <summary>Gets an adapter ready to stand beside the weights, so that pieces of a batch can name it: each its own, or none.</summary>
+    /// <remarks>
+    /// A backend need not: this method refuses unless it is overridden, and an adapter that is merged while the weights are read asks nothing of a
+    /// backend. Unlike <see cref="Forward"/> it may be called by any thread at any time. A piece without an adapter gets the same bits whatever is
+    /// loaded.
+    /// </remarks>
+    /// <param name="adapter">The adapter; its numbers are copied.</param>
+    /// <returns>The caller's, who disposes it once no batch names it any more.</returns>
+    /// <exception cref="ArgumentException">The adapter is of another shape than the model.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot.</exception>
+    public virtual BackendAdapter LoadAdapter(LoraAdapter adapter) => throw new NotSupportedException(
+        $"{GetType().Name} runs no adapters beside the weights; merge one into them with LlamaModelOptions.MergedAdapter.");
+
     /// <summary>Runs every token of the batch through the model and extends the caches by them.</summary>
     /// <param name="batch">The tokens.</param>
     /// <param name="logits">[<see cref="LlamaBatch.LogitRowCount"/>, vocabulary], written row by row in the order of the pieces.</param>
-    /// <exception cref="ArgumentException">An id is not in the vocabulary, a cache is full or not of this backend; nothing has changed then.</exception>
+    /// <exception cref="ArgumentException">An id is not in the vocabulary, a cache is full, a cache or an adapter is not of this backend; nothing has changed then.</exception>
     public abstract void Forward(LlamaBatch batch, Span<float> logits);
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.AI;
+
 namespace Llama2;
 
 /// <summary>How a model is loaded and run. Bindable from configuration.</summary>
@@ -14,6 +16,17 @@ public sealed class LlamaModelOptions
     /// </value>
     public WeightFormat? WeightFormat { get; set; }
 
+    /// <summary>Gets or sets whether the CPU's weights are brought into the order of its kernels when they are loaded.</summary>
+    /// <value>The default is <see cref="WeightRepacking.OnLoad"/>.</value>
+    public WeightRepacking Repack { get; set; }
+
+    /// <summary>Gets or sets the format of the key-value cache on the CPU.</summary>
+    /// <value>
+    /// <c>F32</c>, <c>F16</c> or <c>Q8_0</c>, half as large as <c>F16</c> for a small loss. The default, <see langword="null"/>, is <c>F32</c> for a
+    /// model whose weights are held as <c>F32</c> and <c>F16</c> for every other.
+    /// </value>
+    public WeightFormat? CacheFormat { get; set; }
+
     /// <summary>Gets or sets the most tokens of a sequence.</summary>
     /// <value>At least 1. The default, <see langword="null"/>, is the model's own context length.</value>
     public int? ContextLength { get; set; }
@@ -23,7 +36,7 @@ public sealed class LlamaModelOptions
     public int? Threads { get; set; }
 
     /// <summary>Gets or sets the bytes that caches of ended sequences may occupy, so that later requests continue from them.</summary>
-    /// <value>0 switches the prefix cache off. The default, <see langword="null"/>, is room for two full contexts, at most a quarter of the memory.</value>
+    /// <value>0 switches all reuse off, also that of a beginning which a running sequence has read. The default, <see langword="null"/>, is room for two full contexts, at most a quarter of the memory.</value>
     public long? PrefixCacheBytes { get; set; }
 
     /// <summary>Gets or sets how many sequences run at the same time; further requests wait in order.</summary>
@@ -38,8 +51,27 @@ public sealed class LlamaModelOptions
     /// <value>At least 1. The default is 128. No more sequences run at a time than a pass has tokens.</value>
     public int BatchTokens { get; set; } = 128;
 
+    /// <summary>Gets or sets a value indicating whether tokens are guessed from the prompt and the text so far, and checked several at a time.</summary>
+    /// <value>
+    /// The default, <see langword="true"/>, makes summaries, quotations and code faster and changes no text: every token is drawn as without it.
+    /// Guessing pauses where it is not right, and while many sequences run.
+    /// </value>
+    public bool PromptLookup { get; set; } = true;
+
     /// <summary>Gets or sets settings that apply where a request names none, before the model's own <c>generation_config.json</c>.</summary>
     public GenerationOptions Generation { get; set; } = new();
+
+    /// <summary>Gets or sets adapters that are loaded with the model: the PEFT folder of each by the name under which requests choose it.</summary>
+    /// <value>The default is none. <see cref="LlamaModel.LoadAdapter(string, string)"/> loads further ones.</value>
+    /// <seealso cref="GenerationOptions.Adapter"/>
+    public IDictionary<string, string> Adapters { get; set; } = new Dictionary<string, string>();
+
+    /// <summary>Gets or sets the PEFT folder of an adapter that is added to the weights while they are read: nothing then runs slower for it.</summary>
+    /// <value>
+    /// The default is none. The sum is rounded to the format of the weights, K-quants to <c>Q8_0</c>, and is copied to memory where the weights
+    /// themselves would stay in the mapped file. Adapters chosen by name stand beside the sum.
+    /// </value>
+    public string? MergedAdapter { get; set; }
 
     /// <summary>Gets or sets what happens with a setting that nobody knows.</summary>
     /// <value>The default is <see cref="SettingsValidation.Strict"/>.</value>
@@ -57,6 +89,8 @@ public sealed class LlamaModelOptions
     internal LlamaBackendLoader? Backend { get; private set; }
 
     internal IChatTemplate? ChatTemplate { get; private set; }
+
+    internal Func<IReadOnlyList<AIFunctionDeclaration>, string>? ToolPrompt { get; private set; }
 
     /// <summary>Makes another backend than the CPU's hold the weights and run the forward pass. It checks memory by itself.</summary>
     /// <param name="loader">Loads it.</param>
@@ -78,6 +112,20 @@ public sealed class LlamaModelOptions
         return this;
     }
 
+    /// <summary>Replaces what the model is told about the functions that it may call; it stands in the system message.</summary>
+    /// <remarks>
+    /// The form of a call stays: <c>&lt;call&gt;{"name": "function", "arguments": {…}}&lt;/call&gt;</c>, one right after the other; results come back
+    /// as <c>&lt;result&gt;…&lt;/result&gt;</c> in the user's turn. The text should say so.
+    /// </remarks>
+    /// <param name="write">Makes the text from the functions that a request offers. Called from any thread.</param>
+    /// <returns>These options.</returns>
+    public LlamaModelOptions UseToolPrompt(Func<IReadOnlyList<AIFunctionDeclaration>, string> write)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        ToolPrompt = write;
+        return this;
+    }
+
     /// <summary>Checks every value against its range.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
     internal void Validate()
@@ -90,6 +138,15 @@ public sealed class LlamaModelOptions
         AtLeast(BatchTokens, 1, nameof(BatchTokens));
         ArgumentNullException.ThrowIfNull(Generation);
         Generation.Validate();
+        ArgumentNullException.ThrowIfNull(Adapters);
+        foreach ((string name, string path) in Adapters)
+        {
+            if (string.IsNullOrWhiteSpace(name) || string.IsNullOrWhiteSpace(path))
+            {
+                throw new ArgumentException($"Adapters: '{name}' is at '{path}'; an adapter has a name and the path of its PEFT folder.", nameof(Adapters));
+            }
+        }
+
         if (!Enum.IsDefined(SettingsValidation))
         {
             throw new ArgumentException($"SettingsValidation is {SettingsValidation}; it must be Strict, Warn or Ignore.", nameof(SettingsValidation));
@@ -98,6 +155,16 @@ public sealed class LlamaModelOptions
         if (WeightFormat is not (null or Llama2.WeightFormat.F32 or Llama2.WeightFormat.F16 or Llama2.WeightFormat.BF16 or Llama2.WeightFormat.Q8_0 or Llama2.WeightFormat.Q4_0))
         {
             throw new ArgumentException($"{nameof(WeightFormat)} is {WeightFormat}; a load converts to F32, F16, BF16, Q8_0 or Q4_0.", nameof(WeightFormat));
+        }
+
+        if (CacheFormat is not (null or Llama2.WeightFormat.F32 or Llama2.WeightFormat.F16 or Llama2.WeightFormat.Q8_0))
+        {
+            throw new ArgumentException($"{nameof(CacheFormat)} is {CacheFormat}; the cache is F32, F16 or Q8_0.", nameof(CacheFormat));
+        }
+
+        if (!Enum.IsDefined(Repack))
+        {
+            throw new ArgumentException($"{nameof(Repack)} is {Repack}; it must be OnLoad or Never.", nameof(Repack));
         }
 
         static void AtLeast(long value, long least, string name)
@@ -114,6 +181,7 @@ public sealed class LlamaModelOptions
     {
         var copy = (LlamaModelOptions)MemberwiseClone();
         copy.Generation = Generation with { };
+        copy.Adapters = new Dictionary<string, string>(Adapters);
         return copy;
     }
 }
@@ -129,4 +197,20 @@ public enum SettingsValidation
 
     /// <summary>The request goes on.</summary>
     Ignore,
+}
+
+/// <summary>Whether weights are copied into the order in which the CPU's kernels read them.</summary>
+public enum WeightRepacking
+{
+    /// <summary>
+    /// While they are loaded: they live once, in memory of the process's own, and decoding runs at the speed of the memory. An embedding that is
+    /// no head stays where it is.
+    /// </summary>
+    OnLoad,
+
+    /// <summary>
+    /// Weights that need no conversion stay in the mapped file, which processes share, and are reordered whenever they are multiplied: the same
+    /// answers, slower.
+    /// </summary>
+    Never,
 }

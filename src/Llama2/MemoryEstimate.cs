@@ -8,13 +8,15 @@ namespace Llama2;
 /// <param name="CacheBytesPerToken">Bytes of keys and values per token of a sequence.</param>
 /// <param name="ContextLength">The most tokens of a sequence.</param>
 /// <param name="ActivationBytes">Bytes of the buffers of a forward pass.</param>
-public sealed record MemoryEstimate(long WeightBytes, long MappedBytes, long CacheBytesPerToken, int ContextLength, long ActivationBytes)
+/// <param name="AdapterBytes">Bytes of the adapters that stand beside the weights.</param>
+public sealed record MemoryEstimate(
+    long WeightBytes, long MappedBytes, long CacheBytesPerToken, int ContextLength, long ActivationBytes, long AdapterBytes = 0)
 {
     /// <summary>Gets the bytes of one sequence that fills the context.</summary>
     public long FullContextCacheBytes => CacheBytesPerToken * ContextLength;
 
     /// <summary>Gets the bytes that the process needs of its own with one full context.</summary>
-    public long TotalBytes => WeightBytes + ActivationBytes + FullContextCacheBytes;
+    public long TotalBytes => WeightBytes + AdapterBytes + ActivationBytes + FullContextCacheBytes;
 
     internal void ThrowIfAbove(long availableBytes, string path)
     {
@@ -22,7 +24,7 @@ public sealed record MemoryEstimate(long WeightBytes, long MappedBytes, long Cac
         {
             throw new InsufficientMemoryException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{path} needs {TotalBytes / 1e9:0.00} GB (weights {WeightBytes / 1e9:0.00}, buffers {ActivationBytes / 1e9:0.00}, a context of {ContextLength} tokens " +
+                $"{path} needs {TotalBytes / 1e9:0.00} GB (weights {WeightBytes / 1e9:0.00}, adapters {AdapterBytes / 1e9:0.00}, buffers {ActivationBytes / 1e9:0.00}, a context of {ContextLength} tokens " +
                 $"{FullContextCacheBytes / 1e9:0.00}), and {availableBytes / 1e9:0.00} GB are there. Choose a smaller WeightFormat or ContextLength, or set CheckMemory to false."));
         }
     }

@@ -6,17 +6,17 @@ namespace Llama2.Testing;
 public static class BackendRunner
 {
     /// <summary>Logits behind every token of a fresh sequence, read in one pass.</summary>
-    public static float[][] Logits(this LlamaBackend backend, IReadOnlyList<int> tokens)
+    public static float[][] Logits(this LlamaBackend backend, IReadOnlyList<int> tokens, BackendAdapter? adapter = null)
     {
         using KeyValueCache cache = backend.CreateCache();
-        return backend.Logits(cache, tokens);
+        return backend.Logits(cache, tokens, adapter);
     }
 
     /// <summary>Logits behind every one of these tokens, which follow those that the cache holds.</summary>
-    public static float[][] Logits(this LlamaBackend backend, KeyValueCache cache, IReadOnlyList<int> tokens)
+    public static float[][] Logits(this LlamaBackend backend, KeyValueCache cache, IReadOnlyList<int> tokens, BackendAdapter? adapter = null)
     {
         var batch = new LlamaBatch();
-        batch.Add(cache, [.. tokens], LogitRows.All);
+        batch.Add(cache, [.. tokens], LogitRows.All, adapter);
         float[] logits = new float[tokens.Count * backend.Config.VocabularySize];
         backend.Forward(batch, logits);
         return [.. logits.Chunk(backend.Config.VocabularySize)];

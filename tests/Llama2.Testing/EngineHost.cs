@@ -46,9 +46,10 @@ public sealed class EngineHost : IDisposable
     {
         Thread? thread = Engine.Loop.Thread;
         Engine.Dispose();
-        if (thread is { IsAlive: true } || Backend.LiveCaches != 0)
+        if (thread is { IsAlive: true } || Backend.LiveCaches != 0 || Backend.LiveAdapters != 0)
         {
-            throw new InvalidOperationException($"The engine left {Backend.LiveCaches} caches, its thread is {thread?.ThreadState}.");
+            throw new InvalidOperationException(
+                $"The engine left {Backend.LiveCaches} caches and {Backend.LiveAdapters} adapters, its thread is {thread?.ThreadState}.");
         }
 
         Backend.Dispose();

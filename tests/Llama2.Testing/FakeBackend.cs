@@ -1,8 +1,8 @@
 namespace Llama2.Testing;
 
 /// <summary>
-/// A backend whose logits are a hash of the whole token history in the cache: a wrong cache, position or rewind gives another token.
-/// It checks how it is used: one call at a time, live caches of its own, no overflow.
+/// A backend whose logits are a hash of the whole token history in the cache: a wrong cache, position, rewind or adapter gives another token.
+/// It checks how it is used: one call at a time, live caches and adapters of its own, one adapter for all tokens of a cache, no overflow.
 /// </summary>
 public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
 {
@@ -12,6 +12,7 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
     private readonly float[] _row = new float[(config ?? TinyModels.Config).VocabularySize];
     private int _inForward;
     private int _liveCaches;
+    private int _liveAdapters;
     private int _forks;
 
     public override LlamaConfig Config { get; } = config ?? TinyModels.Config;
@@ -31,9 +32,13 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
 
     public int LiveCaches => Volatile.Read(ref _liveCaches);
 
+    public int LiveAdapters => Volatile.Read(ref _liveAdapters);
+
     public int Forks => Volatile.Read(ref _forks);
 
     public override KeyValueCache CreateCache() => new FakeCache(this);
+
+    public override BackendAdapter LoadAdapter(LoraAdapter adapter) => new FakeAdapter(this, adapter);
 
     public override long CacheBytes(int tokens) => (tokens + BlockTokens - 1) / BlockTokens * BlockTokens * (long)BytesPerToken;
 
@@ -74,7 +79,7 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
             int next = piece.FirstLogitRow;
             for (int i = 0; i < piece.Count; i++)
             {
-                cache.Add(batch.Tokens[piece.Start + i]);
+                cache.Add(batch.Tokens[piece.Start + i], (FakeAdapter?)piece.Adapter);
                 if (piece.Logits == LogitRows.All || (piece.Logits == LogitRows.Last && i == piece.Count - 1))
                 {
                     cache.Write(_row);
@@ -86,9 +91,54 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
         }
     }
 
+    private static ulong Mix(ulong value)
+    {
+        value = (value + 0x9E3779B97F4A7C15) * 0xBF58476D1CE4E5B9;
+        value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
+        return value ^ (value >> 31);
+    }
+
+    private sealed class FakeAdapter : BackendAdapter
+    {
+        private readonly FakeBackend _backend;
+        private readonly ulong _key;
+        private bool _disposed;
+
+        public FakeAdapter(FakeBackend backend, LoraAdapter adapter)
+        {
+            _backend = backend;
+            _key = adapter.Tensors.SelectMany(tensor => tensor.ReadAll()).Aggregate(1UL, (key, value) => Mix(key ^ BitConverter.SingleToUInt32Bits(value)));
+            ByteSize = 4 * adapter.ParameterCount;
+            Interlocked.Increment(ref backend._liveAdapters);
+        }
+
+        public override long ByteSize { get; }
+
+        /// <summary>Where the hash of a history with this adapter begins.</summary>
+        public ulong Key
+        {
+            get
+            {
+                ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), this);
+                return _key;
+            }
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (!Interlocked.Exchange(ref _disposed, true))
+            {
+                Interlocked.Decrement(ref _backend._liveAdapters);
+            }
+
+            base.Dispose(disposing);
+        }
+    }
+
     private sealed class FakeCache : KeyValueCache
     {
         private readonly FakeBackend _backend;
+        private FakeAdapter? _adapter;
         private readonly List<int> _tokens = [];
         private readonly List<ulong> _hashes = [];
         private bool _disposed;
@@ -112,13 +162,21 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
             var copy = new FakeCache(_backend) { Length = length };
             copy._tokens.AddRange(_tokens[..length]);
             copy._hashes.AddRange(_hashes[..length]);
+            copy._adapter = _adapter;
             Interlocked.Increment(ref _backend._forks);
             return copy;
         }
 
-        public void Add(int token)
+        public void Add(int token, FakeAdapter? adapter)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
+            if (Length > 0 && adapter != _adapter)
+            {
+                throw new InvalidOperationException("The cache holds tokens of another adapter.");
+            }
+
+            _adapter = adapter;
+            ulong start = adapter?.Key ?? 0;
             if (Length == Capacity)
             {
                 throw new ArgumentException("The cache is full.");
@@ -126,7 +184,7 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
 
             _tokens.RemoveRange(Length, _tokens.Count - Length);
             _hashes.RemoveRange(Length, _hashes.Count - Length);
-            _hashes.Add(Mix((Length == 0 ? 0 : _hashes[^1]) + (ulong)token + 1));
+            _hashes.Add(Mix((Length == 0 ? start : _hashes[^1]) + (ulong)token + 1));
             _tokens.Add(token);
             Length++;
         }
@@ -149,13 +207,6 @@ public sealed class FakeBackend(LlamaConfig? config = null) : LlamaBackend
             }
 
             base.Dispose(disposing);
-        }
-
-        private static ulong Mix(ulong value)
-        {
-            value = (value + 0x9E3779B97F4A7C15) * 0xBF58476D1CE4E5B9;
-            value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
-            return value ^ (value >> 31);
         }
     }
 }

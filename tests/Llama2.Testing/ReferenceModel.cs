@@ -6,11 +6,19 @@ public sealed class ReferenceModel
 {
     private readonly LlamaConfig _config;
     private readonly Dictionary<string, double[][]> _tensors;
+    private readonly Dictionary<string, (double[][] A, double[][] B)> _adapter = [];
+    private readonly double _scale;
 
-    public ReferenceModel(Checkpoint checkpoint)
+    public ReferenceModel(Checkpoint checkpoint, LoraAdapter? adapter = null)
     {
         _config = checkpoint.Config;
         _tensors = checkpoint.Tensors.Values.ToDictionary(tensor => tensor.Name, Rows);
+        if (adapter is not null)
+        {
+            LoraOptions lora = adapter.Options;
+            _scale = lora.Alpha / (lora.RankStabilized ? Math.Sqrt(lora.Rank) : lora.Rank);
+            _adapter = adapter.Factors.ToDictionary(factors => factors.Weight, factors => (Rows(factors.A), Rows(factors.B)));
+        }
     }
 
     /// <summary>The logits behind every token: [tokens][vocabulary].</summary>
@@ -105,8 +113,20 @@ public sealed class ReferenceModel
         return [.. row.Select((value, i) => value * scale * Tensor(weight)[0][i])];
     }
 
-    private double[] Multiply(string weight, double[] input) =>
-        [.. Tensor(weight).Select(row =>
+    private double[] Multiply(string weight, double[] input)
+    {
+        double[] product = Product(Tensor(weight), input);
+        if (!_adapter.TryGetValue(weight, out (double[][] A, double[][] B) factors))
+        {
+            return product;
+        }
+
+        double[] added = Product(factors.B, Product(factors.A, input));
+        return [.. product.Select((value, i) => value + _scale * added[i])];
+    }
+
+    private static double[] Product(double[][] matrix, double[] input) =>
+        [.. matrix.Select(row =>
         {
             double sum = 0;
             for (int i = 0; i < row.Length; i++)

@@ -90,9 +90,11 @@ public class LlamaModelTests
             GgufFile.Write(checkpoint, folder["m.gguf"], WeightFormat.Q8_0);
         }
 
-        MemoryEstimate asStored = LlamaModel.EstimateMemory(folder["m.gguf"]);
+        MemoryEstimate packed = LlamaModel.EstimateMemory(folder["m.gguf"]);
+        MemoryEstimate asStored = LlamaModel.EstimateMemory(folder["m.gguf"], new LlamaModelOptions { Repack = WeightRepacking.Never });
         MemoryEstimate single = LlamaModel.EstimateMemory(folder["m.gguf"], new LlamaModelOptions { WeightFormat = WeightFormat.F32, ContextLength = 64 });
         Assert.True(asStored.MappedBytes > asStored.WeightBytes);              // only rotary rows and norms are copied
+        Assert.True(packed.MappedBytes > 0 && packed.MappedBytes < packed.WeightBytes);      // the embedding stays
         Assert.Equal(0, single.MappedBytes);
         Assert.Equal(4 * TinyModels.Config.ParameterCount, single.WeightBytes);
         Assert.Equal(64 * single.CacheBytesPerToken, single.FullContextCacheBytes);
@@ -106,7 +108,7 @@ public class LlamaModelTests
         LlamaModelOptions options = new LlamaModelOptions { WeightFormat = WeightFormat.F32 }.UseBackend((_, _, _, _) => backend);
         using (var model = LlamaModel.Load(TinyModels.Create(), options))
         {
-            Assert.Same(backend.Inner.Info, model.Info);
+            Assert.Equal(backend.Inner.Info, model.Info);
             using IChatClient client = model.AsIChatClient(leaveOpen: true);
             ChatResponse response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 3 });
             Assert.InRange(response.Usage!.OutputTokenCount!.Value, 1, 3);

@@ -9,7 +9,7 @@ namespace Llama2;
 /// A <see cref="GenerationOptions"/> from <see cref="ChatOptions.RawRepresentationFactory"/> is what the others override. One setting under two
 /// names must have one value.
 /// </remarks>
-internal sealed class ChatOptionsMapper(string modelId, SettingsValidation validation, ILogger logger)
+internal sealed class ChatOptionsMapper(string modelId, SettingsValidation validation, ILogger logger, GenerationConstraint? ownConstraint = null)
 {
     /// <param name="options">The caller's options; they are neither kept nor changed.</param>
     /// <param name="client">What <see cref="ChatOptions.RawRepresentationFactory"/> is called with.</param>
@@ -35,6 +35,7 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
         settings.Set("stop_sequences", nameof(ChatOptions.StopSequences), options.StopSequences);
         settings.Set("frequency_penalty", nameof(ChatOptions.FrequencyPenalty), options.FrequencyPenalty);
         settings.Set("presence_penalty", nameof(ChatOptions.PresencePenalty), options.PresencePenalty);
+        settings.Set("response_format", nameof(ChatOptions.ResponseFormat), Constraint(options.ResponseFormat));
 
         object? scored = null;
         foreach ((string name, object? value) in options.AdditionalProperties ?? [])
@@ -63,11 +64,17 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
             settings.SetScored(flag);
         }
 
+        if (ToolSet.From(options) is { } tools)
+        {
+            settings.Options.Constraint = ToolCallFormat.Constrain(tools, settings.Options.Constraint ?? ownConstraint);
+        }
+
         settings.Options.Validate();
         return settings.Options;
     }
 
-    private static object? Unwrap(string name, object? value)
+    /// <summary>The plain value of a setting; null means not set.</summary>
+    internal static object? Unwrap(string name, object? value)
     {
         try
         {
@@ -92,16 +99,10 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
             throw new NotSupportedException("ChatOptions.ContinuationToken is set, but this client has no background responses to continue.");
         }
 
-        if (options.ResponseFormat is not (null or ChatResponseFormatText))
+        if (options.ResponseFormat is not (null or ChatResponseFormatText or ChatResponseFormatJson))
         {
             throw new NotSupportedException(
-                $"ChatOptions.ResponseFormat asks for {options.ResponseFormat.GetType().Name}; this client answers in plain text only.");
-        }
-
-        if (options.ToolMode is RequiredChatToolMode || (options.Tools is { Count: > 0 } && options.ToolMode is not NoneChatToolMode))
-        {
-            throw new NotSupportedException(
-                "ChatOptions.Tools are to be offered to the model, but this client cannot call tools; set ToolMode to None to list them only.");
+                $"ChatOptions.ResponseFormat asks for {options.ResponseFormat.GetType().Name}; this client answers in plain text or JSON only.");
         }
 
         if (options.Reasoning is { } reasoning &&
@@ -110,6 +111,10 @@ internal sealed class ChatOptionsMapper(string modelId, SettingsValidation valid
             throw new NotSupportedException("ChatOptions.Reasoning is set, but the model has no reasoning of its own.");
         }
     }
+
+    private static GenerationConstraint? Constraint(ChatResponseFormat? format) => format is not ChatResponseFormatJson json ? null
+        : json.Schema is { } schema ? GenerationConstraint.JsonSchema(schema)
+        : GenerationConstraint.Json;
 
     private void CheckModelId(string? requested)
     {

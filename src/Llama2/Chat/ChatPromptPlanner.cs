@@ -57,10 +57,13 @@ internal sealed class ChatPromptPlanner(LlamaTokenizer tokenizer, IChatTemplate 
     }
 
     /// <summary>The prompt as <see cref="ContextOverflow.TruncateLeft"/> leaves it: the engine cuts the ids the same way.</summary>
-    public (ChatPrompt Prompt, int DroppedTokens) Cut(ChatPrompt prompt, GenerationOptions effective)
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="effective">Every setting that has a default filled in.</param>
+    /// <param name="wholeAnswer">Whether to cut also where the prompt fits, but not all of the answer.</param>
+    public (ChatPrompt Prompt, int DroppedTokens) Cut(ChatPrompt prompt, GenerationOptions effective, bool wholeAnswer = false)
     {
         int count = prompt.TokenIds.Count, kept = contextLength - AnswerReserve(effective);
-        if (effective.ContextOverflow != ContextOverflow.TruncateLeft || count < contextLength || kept < 1)
+        if (effective.ContextOverflow != ContextOverflow.TruncateLeft || count < (wholeAnswer ? kept + 1 : contextLength) || kept < 1)
         {
             return (prompt, 0);
         }
@@ -75,6 +78,25 @@ internal sealed class ChatPromptPlanner(LlamaTokenizer tokenizer, IChatTemplate 
         return (prompt with { TokenIds = ids, Spans = [.. spans] }, dropped);
 
         int After(int position) => position <= start ? position : Math.Max(start, position - dropped);
+    }
+
+    /// <summary>The ids that the model would generate to give an answer, as the template writes it into a conversation: its end included.</summary>
+    /// <param name="plan">The prompt.</param>
+    /// <param name="messages">The conversation that it was made of.</param>
+    /// <param name="instructions">What went before them.</param>
+    /// <param name="answer">A text that is not blank.</param>
+    /// <exception cref="ArgumentException">A token reaches from the prompt into the answer, so that the model would never give it.</exception>
+    public int[] EncodeAnswer(ChatPlan plan, IReadOnlyList<ChatMessage> messages, string? instructions, string answer)
+    {
+        // A template writes what the model is to answer, so one more question goes behind and is cut off again.
+        ChatMessage[] conversation = [.. messages, new(ChatRole.Assistant, answer), new(ChatRole.User, "-")];
+        int[] head = string.IsNullOrWhiteSpace(instructions) ? [] : [Instructions];
+        ChatPrompt whole = Render(conversation, instructions, [.. head, .. Enumerable.Range(0, conversation.Length).Except(plan.DroppedMessages)]);
+        int start = plan.Prompt.TokenIds.Count;
+        int end = whole.Spans.First(span => span.MessageIndex == messages.Count + 1).Start;
+        return end > start && whole.TokenIds.Take(start).SequenceEqual(plan.Prompt.TokenIds)
+            ? [.. whole.TokenIds.Take(start..end)]
+            : throw new ArgumentException($"The answer '{answer}' has no tokens of its own behind the prompt: one reaches from the prompt into it.", nameof(answer));
     }
 
     /// <summary>Tokens that a policy keeps free for the answer: what was asked for, at most a quarter of the context.</summary>

@@ -9,10 +9,12 @@ namespace Llama2;
 /// <c>stop_sequence</c>, <c>timings</c>, <c>effective_settings</c>, <c>prompt_logprobs</c>, and where something was left out
 /// <c>dropped_messages</c> and <c>dropped_prompt_tokens</c>. <c>logprobs</c> stands in each update, and in the last one for the whole answer.
 /// </remarks>
-internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt, ChatPlan plan, bool returnFullText)
+internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt, ChatPlan plan, GenerationOptions options)
 {
+    private readonly bool _dropsSpaces = options.ReturnFullText is not true && options.Constraint is null or { Kind: GenerationConstraintKind.Tools, Answer: null };
+    private readonly ToolCallReader? _calls = options.Constraint?.Kind == GenerationConstraintKind.Tools ? new() : null;
     private readonly string _messageId = Guid.NewGuid().ToString("N");
-    private string? _promptText = returnFullText ? plan.Prompt.Text : null;
+    private string? _promptText = options.ReturnFullText is true ? plan.Prompt.Text : null;
     private bool _begun;
 
     public string ResponseId { get; } = $"llama2-{Guid.NewGuid():N}";
@@ -20,7 +22,7 @@ internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt
     /// <summary>The next update of the answer; null while there is nothing to tell.</summary>
     public ChatResponseUpdate? Next(GenerationUpdate generated)
     {
-        string text = Text(generated);
+        string text = Text(generated, out List<FunctionCallContent> calls);
         if (text.Length == 0 && generated.LogProbabilities is null && generated.Result is null)
         {
             return null;
@@ -41,21 +43,30 @@ internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt
 
         if (generated.Result is { } result)
         {
-            update.FinishReason = result.FinishReason == GenerationFinishReason.Length ? ChatFinishReason.Length : ChatFinishReason.Stop;
+            update.FinishReason = Reason(result) == ChatFinishReason.Stop && calls.Count > 0 ? ChatFinishReason.ToolCalls : Reason(result);
+            calls.ForEach(update.Contents.Add);
             update.Contents.Add(new UsageContent(Usage(result.Usage)));
-            update.AdditionalProperties = Summary(result, update.FinishReason.Value);
+            update.AdditionalProperties = Summary(result, update.FinishReason.Value, options.ReturnFullText is true, plan.DroppedMessages.Count, plan.DroppedTokens);
         }
 
         return update;
     }
 
-    /// <summary>The text to show: an answer begins without the space that follows the prompt, unless the prompt itself is shown.</summary>
-    private string Text(GenerationUpdate generated)
+    /// <summary>
+    /// The text to show: an answer begins without the space that follows the prompt, unless the prompt itself is shown. A constrained one is as it is.
+    /// </summary>
+    private string Text(GenerationUpdate generated, out List<FunctionCallContent> calls)
     {
-        string text = generated.Text;
+        calls = [];
+        string text = _calls is null ? generated.Text : _calls.Append(generated.Text);
+        if (_calls is not null && generated.Result is { } result)
+        {
+            text += _calls.Complete(isWhole: result.FinishReason == GenerationFinishReason.Stop, out calls);
+        }
+
         if (!_begun)
         {
-            text = returnFullText ? text : text.TrimStart(' ');
+            text = _dropsSpaces ? text.TrimStart(' ') : text;
             _begun = text.Length > 0;
         }
 
@@ -68,7 +79,10 @@ internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt
         return text;
     }
 
-    private static UsageDetails Usage(GenerationUsage usage) => new()
+    internal static ChatFinishReason Reason(GenerationResult result) =>
+        result.FinishReason == GenerationFinishReason.Length ? ChatFinishReason.Length : ChatFinishReason.Stop;
+
+    internal static UsageDetails Usage(GenerationUsage usage) => new()
     {
         InputTokenCount = usage.PromptTokens,
         OutputTokenCount = usage.CompletionTokens,
@@ -76,7 +90,9 @@ internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt
         CachedInputTokenCount = usage.CachedPromptTokens,
     };
 
-    private AdditionalPropertiesDictionary Summary(GenerationResult result, ChatFinishReason reason)
+    /// <summary>What stands beside the last piece of a text, a chat's or a plain one's.</summary>
+    internal static AdditionalPropertiesDictionary Summary(
+        GenerationResult result, ChatFinishReason reason, bool returnFullText, int droppedMessages = 0, int droppedTokens = 0)
     {
         var summary = new AdditionalPropertiesDictionary
         {
@@ -89,8 +105,8 @@ internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt
         Add("stop_sequence", result.StopSequence);
         Add("logprobs", result.LogProbabilities);
         Add("prompt_logprobs", result.PromptLogProbabilities);
-        Add("dropped_messages", plan.DroppedMessages.Count > 0 ? plan.DroppedMessages.Count : null);
-        int droppedTokens = plan.DroppedTokens + result.DroppedPromptTokens;
+        Add("dropped_messages", droppedMessages > 0 ? droppedMessages : null);
+        droppedTokens += result.DroppedPromptTokens;
         Add("dropped_prompt_tokens", droppedTokens > 0 ? droppedTokens : null);
         return summary;
 
@@ -105,13 +121,15 @@ internal sealed class ChatUpdateBuilder(string modelId, DateTimeOffset createdAt
 
     private static AdditionalPropertiesDictionary Timings(GenerationResult result)
     {
-        (TimeSpan queue, TimeSpan prefill, TimeSpan firstToken, TimeSpan decode) = result.Timings;
+        (TimeSpan queue, TimeSpan prefill, TimeSpan firstToken, TimeSpan decode, int drafted, int accepted) = result.Timings;
         var timings = new AdditionalPropertiesDictionary
         {
             ["queue_ms"] = queue.TotalMilliseconds,
             ["prefill_ms"] = prefill.TotalMilliseconds,
             ["first_token_ms"] = firstToken.TotalMilliseconds,
             ["decode_ms"] = decode.TotalMilliseconds,
+            ["drafted_tokens"] = drafted,
+            ["accepted_tokens"] = accepted,
         };
         if (result.Usage.CompletionTokens > 1 && decode > TimeSpan.Zero)
         {

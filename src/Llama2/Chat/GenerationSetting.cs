@@ -28,6 +28,7 @@ internal sealed record GenerationSetting(
             o => o.LogitBias, (o, v) => o.LogitBias = (IReadOnlyDictionary<int, float>)v),
         Texts("bad_words", nameof(GenerationOptions.BadWords), o => o.BadWords, (o, v) => o.BadWords = v),
         new("seed", nameof(GenerationOptions.Seed), "an integer", SettingValue.Integer, o => o.Seed, (o, v) => o.Seed = (long)v),
+        new("adapter", nameof(GenerationOptions.Adapter), "the name of a loaded adapter", SettingValue.Text, o => o.Adapter, (o, v) => o.Adapter = (string)v),
         Int32("max_new_tokens", nameof(GenerationOptions.MaxNewTokens), o => o.MaxNewTokens, (o, v) => o.MaxNewTokens = v),
         Int32("max_tokens", nameof(GenerationOptions.MaxNewTokens), o => o.MaxNewTokens, (o, v) => o.MaxNewTokens = v),
         Int32("min_new_tokens", nameof(GenerationOptions.MinNewTokens), o => o.MinNewTokens, (o, v) => o.MinNewTokens = v),
@@ -37,6 +38,9 @@ internal sealed record GenerationSetting(
         new("stop_token_ids", nameof(GenerationOptions.StopTokenIds), "a token id or a list of them", SettingValue.Int32s,
             o => o.StopTokenIds, (o, v) => o.StopTokenIds = (int[])v),
         Flag("ignore_eos", nameof(GenerationOptions.IgnoreEos), o => o.IgnoreEos, (o, v) => o.IgnoreEos = v),
+        Constraint("choice", "a text or a list of texts", value => SettingValue.Texts(value) is string[] texts ? GenerationConstraint.Choice(texts) : null),
+        Constraint("regex", "a regular expression", value => value is string pattern ? GenerationConstraint.Regex(pattern) : null),
+        Constraint("response_format", "json_object, or a JSON schema as text", SettingValue.ResponseFormat),
         Flag("return_full_text", nameof(GenerationOptions.ReturnFullText), o => o.ReturnFullText, (o, v) => o.ReturnFullText = v),
         Int32("top_logprobs", nameof(GenerationOptions.LogProbabilities), o => o.LogProbabilities, (o, v) => o.LogProbabilities = v),
         Int32("logprobs", nameof(GenerationOptions.LogProbabilities), o => o.LogProbabilities, (o, v) => o.LogProbabilities = v),
@@ -63,14 +67,17 @@ internal sealed record GenerationSetting(
     /// <summary>Settings by name, in forms that the same names read back; what is not set is left out.</summary>
     public static IEnumerable<KeyValuePair<string, object?>> Describe(GenerationOptions options) =>
         from setting in All.DistinctBy(setting => setting.Property)
-        let value = setting.Get(options)
+        let value = setting.Get(options) is GenerationConstraint { Kind: GenerationConstraintKind.Tools } tools ? tools.Answer : setting.Get(options)
         where value is not null
-        select KeyValuePair.Create(setting.Name, value switch
+        select KeyValuePair.Create(NameOf(setting, value), value switch
         {
             TimeSpan time => time.TotalSeconds,
             ContextOverflow.Throw => "throw",
             ContextOverflow.DropOldestTurns => "drop_oldest_turns",
             ContextOverflow.TruncateLeft => "truncate_left",
+            GenerationConstraint { Kind: GenerationConstraintKind.Choice } choice => choice.Texts,
+            GenerationConstraint { Kind: GenerationConstraintKind.Json } => SettingValue.JsonObject,
+            GenerationConstraint constraint => constraint.Texts[0],
             _ => value,
         });
 
@@ -86,6 +93,18 @@ internal sealed record GenerationSetting(
     private static GenerationSetting Texts(
         string name, string property, Func<GenerationOptions, IReadOnlyList<string>?> get, Action<GenerationOptions, IReadOnlyList<string>> set) =>
         new(name, property, "a text or a list of texts", SettingValue.Texts, o => get(o), (o, v) => set(o, (string[])v));
+
+    private static string NameOf(GenerationSetting setting, object value) => (value as GenerationConstraint)?.Kind switch
+    {
+        null => setting.Name,
+        GenerationConstraintKind.Choice => "choice",
+        GenerationConstraintKind.Regex => "regex",
+        _ => "response_format",
+    };
+
+    private static GenerationSetting Constraint(string name, string form, Func<object, GenerationConstraint?> read) =>
+        new(name, nameof(GenerationOptions.Constraint), form, value => value as GenerationConstraint ?? read(value), o => o.Constraint,
+            (o, v) => o.Constraint = (GenerationConstraint)v);
 
     private static string Plain(string name) =>
         string.Concat(name.Where(char.IsAsciiLetterOrDigit).Take(64)).ToUpperInvariant();

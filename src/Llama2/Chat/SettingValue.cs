@@ -8,6 +8,9 @@ namespace Llama2;
 /// <remarks>Each reader returns null where the value has another form; <see cref="Unwrap"/> comes first.</remarks>
 internal static class SettingValue
 {
+    /// <summary>What the field calls an answer that is any JSON object.</summary>
+    public const string JsonObject = "json_object";
+
     /// <summary>Turns a <see cref="JsonElement"/> into plain values; other values stay.</summary>
     public static object? Unwrap(object? value) => value is not JsonElement json ? value : json.ValueKind switch
     {
@@ -80,6 +83,12 @@ internal static class SettingValue
 
         return value is string text && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan parsed) ? parsed : null;
     }
+
+    /// <summary><see cref="JsonObject"/>, or a JSON schema as text.</summary>
+    public static GenerationConstraint? ResponseFormat(object value) => value is not string text ? null
+        : text.Equals(JsonObject, StringComparison.OrdinalIgnoreCase) ? GenerationConstraint.Json
+        : text.AsSpan().TrimStart() is ['{', ..] ? GenerationConstraint.JsonSchema(text)
+        : null;
 
     /// <summary>A <see cref="ContextOverflow"/> or its name, with or without underscores.</summary>
     public static object? Overflow(object value) => value switch

@@ -43,6 +43,14 @@ public abstract class CheckpointTensor
     /// <summary>Gets where all rows lie one after another in a mapped file, or <see langword="null"/> where they do not.</summary>
     internal virtual MappedRegion? Region => null;
 
+    /// <summary>Gets the format that a model keeps the rows in where nobody asks for another.</summary>
+    internal virtual WeightFormat HeldFormat => Format;
+
+    /// <summary>Says that the rows have been read and will not be soon: mapped pages need not stay in this process's memory.</summary>
+    internal virtual void ReleasePages()
+    {
+    }
+
     /// <summary>Copies one row as stored.</summary>
     /// <param name="row">The row, from 0.</param>
     /// <param name="destination">At least <see cref="RowBytes"/> bytes.</param>
@@ -82,6 +90,8 @@ internal sealed class MappedTensor : CheckpointTensor
     }
 
     internal override MappedRegion? Region => _interleavedHeadSize == 0 ? new(_file, _offset) : null;
+
+    internal override unsafe void ReleasePages() => SystemPages.Release(_file.Pointer(_offset, ByteSize), ByteSize);
 
     public override void ReadRow(int row, Span<byte> destination)
     {

@@ -121,7 +121,8 @@ internal readonly struct ConfigFields(string file, JsonElement element, string p
         return [.. ids];
     }
 
-    public CheckpointException Error(string name, string found, string expected) => new(file, prefix + name, found, expected);
+    public CheckpointException Error(string name, string found, string expected, Exception? innerException = null) =>
+        new(file, prefix + name, found, expected, innerException);
 
     /// <summary>A value as it stands in the file, cut to what fits a message.</summary>
     public static string Text(JsonElement value)

@@ -8,13 +8,15 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     private readonly CpuWeights _weights;
     private readonly WorkerGroup _workers;
     private readonly CpuForwardPass _pass;
+    private readonly WeightFormat _cacheFormat;
     private bool _disposed;
 
-    private CpuBackend(LlamaConfig config, int contextLength, CpuWeights weights, WorkerGroup workers)
+    private CpuBackend(Checkpoint checkpoint, LlamaModelOptions options, CpuWeights weights, WorkerGroup workers)
     {
-        (Config, ContextLength, _weights, _workers) = (config, contextLength, weights, workers);
-        _pass = new CpuForwardPass(config, weights, workers);
-        Info = new BackendInfo("cpu", DotKernels.InstructionSet, workers.Threads, Formats(weights), weights.Bytes, CacheBytesPerToken(config));
+        (Config, _weights, _workers) = (checkpoint.Config, weights, workers);
+        (ContextLength, _cacheFormat) = (options.ContextLength ?? Config.ContextLength, CacheFormat(checkpoint, options));
+        _pass = new CpuForwardPass(Config, weights, workers);
+        Info = new BackendInfo("cpu", StripeKernels.InstructionSet, workers.Threads, Formats(weights), weights.Bytes, CacheBytesPerToken(Config, _cacheFormat));
     }
 
     public override BackendInfo Info { get; }
@@ -23,6 +25,12 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
     public override int ContextLength { get; }
 
+    /// <summary>Told what every block of a pass leaves.</summary>
+    public BlockOutput? BlockDone
+    {
+        set => _pass.BlockDone = value;
+    }
+
     /// <summary>Reads the weights; the checkpoint must stay open as long as the backend lives.</summary>
     public static CpuBackend Load(Checkpoint checkpoint, LlamaModelOptions options, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -30,8 +38,8 @@ internal sealed unsafe class CpuBackend : LlamaBackend
         CpuWeights? weights = null;
         try
         {
-            weights = CpuWeights.Load(checkpoint, options.WeightFormat, workers, progress, cancellationToken);
-            return new CpuBackend(checkpoint.Config, options.ContextLength ?? checkpoint.Config.ContextLength, weights, workers);
+            weights = CpuWeights.Load(checkpoint, options, workers, progress, cancellationToken);
+            return new CpuBackend(checkpoint, options, weights, workers);
         }
         catch
         {
@@ -43,38 +51,44 @@ internal sealed unsafe class CpuBackend : LlamaBackend
 
     /// <summary>What <see cref="Load"/> would run on, without a model.</summary>
     public static BackendInfo Describe(LlamaModelOptions options) =>
-        new("cpu", DotKernels.InstructionSet, options.Threads ?? Environment.ProcessorCount, "", 0, 0);
+        new("cpu", StripeKernels.InstructionSet, options.Threads ?? Environment.ProcessorCount, "", 0, 0);
 
     /// <summary>What <see cref="Load"/> would take.</summary>
-    public static MemoryEstimate Estimate(Checkpoint checkpoint, LlamaModelOptions options)
+    public static MemoryEstimate Estimate(Checkpoint checkpoint, LlamaModelOptions options, long adapterBytes = 0)
     {
         LlamaConfig config = checkpoint.Config;
         long owned = 0, mapped = 0;
-        foreach ((string name, int rows, int columns) in TensorNames.Required(config))
+        foreach ((string name, _, _) in TensorNames.Required(config))
         {
             CheckpointTensor tensor = checkpoint.Tensors[name];
-            if (CpuWeights.StaysMapped(tensor, options.WeightFormat))
-            {
-                mapped += tensor.ByteSize;
-            }
-            else
-            {
-                owned += rows * CpuWeights.FormatOf(tensor, options.WeightFormat).RowBytes(columns);
-            }
+            WeightPlacement placement = CpuWeights.PlacementOf(tensor, options, config.TieWordEmbeddings);
+            mapped += placement == WeightPlacement.Mapped ? tensor.ByteSize : 0;
+            owned += CpuWeights.BytesOf(tensor, options.WeightFormat, placement);
         }
 
         int context = options.ContextLength ?? config.ContextLength, threads = options.Threads ?? Environment.ProcessorCount;
-        long widest = Math.Max(Math.Max(config.IntermediateSize, config.HiddenSize), config.HeadCount * config.HeadSize);
+        int widest = Math.Max(Math.Max(config.IntermediateSize, config.HiddenSize), config.HeadCount * config.HeadSize);
         int batch = Math.Min(options.BatchTokens, context);
         long logits = (long)config.VocabularySize * Math.Min(batch, options.MaxConcurrentSequences) * sizeof(float);
-        long perThread = sizeof(float) * (WeightMatrix.StripeRows * widest + context);
-        return new MemoryEstimate(owned, mapped, CacheBytesPerToken(config), context, batch * CpuBuffers.BytesPerToken(config) + threads * perThread + logits);
+        long perThread = CpuAttention.ScratchBytes(config) + sizeof(float) * (long)WeightMatrix.StripeRows * (widest + batch);
+        long perToken = CpuBuffers.BytesPerToken(config) + InputTiles.BytesPerRow(widest);
+        return new MemoryEstimate(
+            owned, mapped, CacheBytesPerToken(config, CacheFormat(checkpoint, options)), context, batch * perToken + threads * perThread + logits, adapterBytes);
     }
 
-    public override KeyValueCache CreateCache() => new CpuKeyValueCache(Config, ContextLength);
+    /// <summary>Copies the numbers in single precision; a batch then multiplies them beside the matrices.</summary>
+    public override BackendAdapter LoadAdapter(LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        adapter.ThrowIfMisfit(Config);
+        return new CpuAdapter(_weights, adapter);
+    }
+
+    public override KeyValueCache CreateCache() => new CpuKeyValueCache(Config, ContextLength, _cacheFormat);
 
     public override long CacheBytes(int tokens) =>
-        ((long)tokens + CpuKeyValueCache.BlockTokens - 1) / CpuKeyValueCache.BlockTokens * CpuKeyValueCache.BlockBytes(Config);
+        ((long)tokens + CpuKeyValueCache.BlockTokens - 1) / CpuKeyValueCache.BlockTokens * CpuKeyValueCache.BlockBytes(Config, _cacheFormat);
 
     public override void Forward(LlamaBatch batch, Span<float> logits)
     {
@@ -105,7 +119,12 @@ internal sealed unsafe class CpuBackend : LlamaBackend
         base.Dispose(disposing);
     }
 
-    private static long CacheBytesPerToken(LlamaConfig config) => CpuKeyValueCache.BlockBytes(config) / CpuKeyValueCache.BlockTokens;
+    /// <summary>A model of singles keeps keys and values as exactly; any other loses nothing by halves that its weights have not lost before.</summary>
+    private static WeightFormat CacheFormat(Checkpoint checkpoint, LlamaModelOptions options) => options.CacheFormat ??
+        (CpuWeights.FormatOf(checkpoint.Tensors[TensorNames.Key(0)], options.WeightFormat) == WeightFormat.F32 ? WeightFormat.F32 : WeightFormat.F16);
+
+    private static long CacheBytesPerToken(LlamaConfig config, WeightFormat format) =>
+        CpuKeyValueCache.BlockBytes(config, format) / CpuKeyValueCache.BlockTokens;
 
     private static string Formats(CpuWeights weights) => string.Join(", ", weights.Matrices
         .GroupBy(matrix => matrix.Format, (format, matrices) => (Format: format, Bytes: matrices.Sum(matrix => matrix.ByteSize)))
@@ -116,34 +135,17 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     private void Check(LlamaBatch batch, int logitsLength)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        if (batch.Tokens.Length == 0)
-        {
-            throw new ArgumentException("The batch is empty.", nameof(batch));
-        }
-
-        if (logitsLength < (long)batch.LogitRowCount * Config.VocabularySize)
-        {
-            throw new ArgumentException($"The batch wants {batch.LogitRowCount} rows of {Config.VocabularySize} logits; there is room for {logitsLength} numbers.", nameof(batch));
-        }
-
-        foreach (int token in batch.Tokens)
-        {
-            if ((uint)token >= (uint)Config.VocabularySize)
-            {
-                throw new ArgumentException($"Token {token} is not in the vocabulary of {Config.VocabularySize}.", nameof(batch));
-            }
-        }
-
+        batch.Check(Config, logitsLength);
         foreach (BatchPiece piece in batch.Pieces)
         {
-            if (piece.Cache is not CpuKeyValueCache cache || !cache.Fits(Config))
+            if (piece.Cache is not CpuKeyValueCache cache || !cache.Fits(Config, _cacheFormat))
             {
                 throw new ArgumentException("A cache of another backend or model is in the batch.", nameof(batch));
             }
 
-            if (piece.Count > cache.Capacity - cache.Length)
+            if (piece.Adapter is not (null or CpuAdapter) || piece.Adapter is CpuAdapter adapter && !adapter.Fits(_weights))
             {
-                throw new ArgumentException($"The cache holds {cache.Length} of {cache.Capacity} tokens and cannot take {piece.Count} more.", nameof(batch));
+                throw new ArgumentException("An adapter of another backend, or one that is disposed, is in the batch.", nameof(batch));
             }
         }
     }

@@ -9,29 +9,31 @@ internal sealed unsafe class CpuForwardPass : IDisposable
     private readonly WorkerGroup _workers;
     private readonly RotaryEmbedding _rotary;
     private readonly CpuBuffers _buffers;
-    private readonly Action<int, int> _multiply, _rotateAndStore, _attend, _swiGlu;
-    private readonly float _scale;                                       // 1 / √headSize keeps the scores' variance near 1
-
-    // What the threads work on: set before a job, read by its items.
-    private WeightMatrix _matrix;
-    private float* _input, _output;
-    private int _inputCount, _layer;
+    private readonly CpuProducts _products;
+    private readonly CpuAttention _attention;
+    private readonly Action<int, int> _rotateAndStore;
+    private int _layer;
 
     public CpuForwardPass(LlamaConfig config, CpuWeights weights, WorkerGroup workers)
     {
-        (_config, _weights, _workers, _matrix) = (config, weights, workers, weights.Embedding);
-        (_multiply, _rotateAndStore, _attend, _swiGlu) = (MultiplyStripe, RotateAndStore, Attend, SwiGlu);
-        _scale = 1 / MathF.Sqrt(config.HeadSize);
+        (_config, _weights, _workers, _rotateAndStore) = (config, weights, workers, RotateAndStore);
         _rotary = new RotaryEmbedding(config);
-        _buffers = new CpuBuffers(config, workers.Threads, weights.Matrices.Max(matrix => matrix.ScratchFloats));
+        _buffers = new CpuBuffers(config);
+        _products = new CpuProducts(workers, weights.ScratchBytes);
+        _attention = new CpuAttention(config, workers);
     }
+
+    /// <summary>Told what every block leaves: to compare backends.</summary>
+    public BlockOutput? BlockDone { get; set; }
 
     /// <summary>Runs the batch; the caller has checked it and reserved the caches.</summary>
     public void Run(LlamaBatch batch, float* logits)
     {
-        int tokens = batch.Tokens.Length, hidden = _config.HiddenSize;
+        int tokens = batch.Tokens.Length, hidden = _config.HiddenSize, ffn = _config.IntermediateSize;
         CpuBuffers b = _buffers;
         b.Prepare(batch, _rotary);
+        _products.Prepare(batch);
+        _attention.Prepare(batch);
         for (int token = 0; token < tokens; token++)
         {
             _weights.Embedding.ReadRow(batch.Tokens[token], new Span<float>(b.Hidden + (long)token * hidden, hidden));
@@ -40,111 +42,49 @@ internal sealed unsafe class CpuForwardPass : IDisposable
         for (_layer = 0; _layer < _weights.Layers.Length; _layer++)
         {
             CpuLayer layer = _weights.Layers[_layer];
-            Norm(b.Hidden, layer.AttentionNorm, b.Normed, tokens);
-            Multiply(layer.Query, b.Normed, tokens, b.Query);
-            Multiply(layer.Key, b.Normed, tokens, b.Key);
-            Multiply(layer.Value, b.Normed, tokens, b.Value);
-            _workers.For(tokens, _rotateAndStore);
-            _workers.For(tokens * _config.KeyValueHeadCount, _attend);
-            Multiply(layer.AttentionOutput, b.Attended, tokens, b.Branch);
-            AddToHidden(b.Branch, tokens);
+            _products.Normalize(b.Hidden, layer.AttentionNorm, _config.RmsNormEpsilon, b.Normed, tokens);
+            _products.Multiply(b.Normed, tokens, new CpuProduct(layer.Query, b.Query), new CpuProduct(layer.Key, b.Key), new CpuProduct(layer.Value, b.Value));
+            _workers.For(tokens * _config.KeyValueHeadCount, _rotateAndStore);
+            _attention.Run(_layer, b.Query, b.Attended);
+            _products.MultiplyAdd(b.Attended, tokens, new CpuProduct(layer.AttentionOutput, b.Hidden));
 
-            Norm(b.Hidden, layer.FeedForwardNorm, b.Normed, tokens);
-            Multiply(layer.Gate, b.Normed, tokens, b.Gate);
-            Multiply(layer.Up, b.Normed, tokens, b.Up);
-            _workers.For(tokens, _swiGlu);
-            Multiply(layer.Down, b.Gate, tokens, b.Branch);
-            AddToHidden(b.Branch, tokens);
+            _products.Normalize(b.Hidden, layer.FeedForwardNorm, _config.RmsNormEpsilon, b.Normed, tokens);
+            _products.Multiply(b.Normed, tokens, new CpuProduct(layer.Gate, b.Gate), new CpuProduct(layer.Up, b.Up));
+            _products.SwiGlu(b.Gate, b.Up, ffn, tokens);
+            _products.MultiplyAdd(b.Gate, tokens, new CpuProduct(layer.Down, b.Hidden));
+            BlockDone?.Invoke(_layer, new ReadOnlySpan<float>(b.Hidden, tokens * hidden));
         }
 
         int rows = b.GatherLogitRows(batch);
         if (rows > 0)
         {
-            Norm(b.Branch, _weights.OutputNorm, b.Normed, rows);
-            Multiply(_weights.Head, b.Normed, rows, logits);
+            _products.Normalize(b.LogitRows, _weights.OutputNorm, _config.RmsNormEpsilon, b.Normed, rows);
+            _products.Multiply(b.Normed, rows, new CpuProduct(_weights.Head, logits));
         }
     }
 
-    public void Dispose() => _buffers.Dispose();
-
-    private void Norm(float* input, AlignedMemory weight, float* output, int tokens)
+    public void Dispose()
     {
-        int hidden = _config.HiddenSize;
-        for (long token = 0; token < tokens; token++)
-        {
-            ElementKernels.RmsNorm(input + token * hidden, weight.Floats, _config.RmsNormEpsilon, output + token * hidden, hidden);
-        }
+        _buffers.Dispose();
+        _products.Dispose();
+        _attention.Dispose();
     }
 
-    private void Multiply(WeightMatrix matrix, float* input, int inputCount, float* output)
-    {
-        (_matrix, _inputCount) = (matrix, inputCount);
-        _input = input;
-        _output = output;
-        _workers.For(matrix.Stripes, _multiply);
-    }
-
-    private void MultiplyStripe(int worker, int stripe) =>
-        _matrix.MultiplyStripe(stripe, _input, _inputCount, _output, _buffers.Scratch(worker));
-
-    private void AddToHidden(float* branch, int tokens)
-    {
-        long length = (long)tokens * _config.HiddenSize;
-        ElementKernels.Add(branch, _buffers.Hidden, length);
-    }
-
-    /// <summary>Turns one token's queries and keys by its position and puts its keys and values into its sequence's cache.</summary>
-    private void RotateAndStore(int worker, int token)
+    /// <summary>Turns the queries and the key of one token in one group of heads by its position, and puts its key and value into its sequence's cache.</summary>
+    private void RotateAndStore(int worker, int item)
     {
         CpuBuffers b = _buffers;
-        int size = _config.HeadSize, half = size / 2, position = b.Positions[token];
+        int token = Math.DivRem(item, _config.KeyValueHeadCount, out int head), size = _config.HeadSize, half = size / 2;
+        int group = _config.HeadCount / _config.KeyValueHeadCount;
         float* cosines = b.Cosines + (long)token * half, sines = b.Sines + (long)token * half;
-        float* query = b.Query + (long)token * _config.HeadCount * size;
-        for (int head = 0; head < _config.HeadCount; head++)
+        float* queries = b.Query + ((long)token * _config.HeadCount + head * group) * size;
+        for (int i = 0; i < group; i++)
         {
-            ElementKernels.Rotate(query + head * size, cosines, sines, half);
+            ElementKernels.Rotate(queries + i * size, cosines, sines, half);
         }
 
-        float* key = b.Key + (long)token * _config.KeyValueHeadCount * size, value = b.Value + (long)token * _config.KeyValueHeadCount * size;
-        for (int head = 0; head < _config.KeyValueHeadCount; head++)
-        {
-            ElementKernels.Rotate(key + head * size, cosines, sines, half);
-            new ReadOnlySpan<float>(key + head * size, size).CopyTo(new Span<float>(b.Caches[token].Key(_layer, head, position), size));
-            new ReadOnlySpan<float>(value + head * size, size).CopyTo(new Span<float>(b.Caches[token].Value(_layer, head, position), size));
-        }
-    }
-
-    /// <summary>Attention of one token in one key-value head, for every query head of its group: softmax(q · kᵀ · scale) · v over the positions up to its own.</summary>
-    private void Attend(int worker, int item)
-    {
-        CpuBuffers b = _buffers;
-        int token = Math.DivRem(item, _config.KeyValueHeadCount, out int keyValueHead), size = _config.HeadSize;
-        int group = _config.HeadCount / _config.KeyValueHeadCount, length = b.Positions[token] + 1;
-        CpuKeyValueCache cache = b.Caches[token];
-        float* scores = b.Scores(worker);
-        for (int head = keyValueHead * group; head < (keyValueHead + 1) * group; head++)
-        {
-            long offset = ((long)token * _config.HeadCount + head) * size;
-            float* query = b.Query + offset, attended = b.Attended + offset;
-            for (int start = 0; start < length; start += CpuKeyValueCache.BlockTokens)
-            {
-                int count = Math.Min(CpuKeyValueCache.BlockTokens, length - start);
-                DotKernels.Multiply(cache.Key(_layer, keyValueHead, start), count, query, 1, size, scores + start, 0);
-            }
-
-            ElementKernels.Scale(scores, _scale, length);
-            ElementKernels.Softmax(scores, length);
-            new Span<float>(attended, size).Clear();
-            for (int position = 0; position < length; position++)
-            {
-                ElementKernels.AddScaled(scores[position], cache.Value(_layer, keyValueHead, position), attended, size);
-            }
-        }
-    }
-
-    private void SwiGlu(int worker, int token)
-    {
-        long offset = (long)token * _config.IntermediateSize;
-        ElementKernels.SwiGlu(_buffers.Gate + offset, _buffers.Up + offset, _config.IntermediateSize);
+        long offset = ((long)token * _config.KeyValueHeadCount + head) * size;
+        ElementKernels.Rotate(b.Key + offset, cosines, sines, half);
+        b.Caches[token].Store(_layer, head, b.Positions[token], new ReadOnlySpan<float>(b.Key + offset, size), new ReadOnlySpan<float>(b.Value + offset, size));
     }
 }

@@ -3,12 +3,10 @@ namespace Llama2;
 /// <summary>All weights of a model in the CPU's memory, or still in the mapped checkpoint where nothing is converted.</summary>
 internal sealed class CpuWeights : IDisposable
 {
-    private readonly List<WeightMatrix> _matrices = [];
-    private readonly List<AlignedMemory> _vectors = [];
+    private readonly Dictionary<string, WeightMatrix> _matrices;
+    private readonly List<AlignedMemory> _vectors;
 
-    private CpuWeights()
-    {
-    }
+    private CpuWeights(Dictionary<string, WeightMatrix> matrices, List<AlignedMemory> vectors) => (_matrices, _vectors) = (matrices, vectors);
 
     public required WeightMatrix Embedding { get; init; }                // [vocabulary, hidden]
 
@@ -18,9 +16,15 @@ internal sealed class CpuWeights : IDisposable
 
     public required WeightMatrix Head { get; init; }                     // [vocabulary, hidden]; the embedding itself where they are tied
 
-    public long Bytes => _matrices.Sum(matrix => matrix.ByteSize) + _vectors.Sum(vector => vector.Bytes);
+    /// <summary>Bytes that a thread needs to multiply with any of the matrices.</summary>
+    public long ScratchBytes => Matrices.Max(matrix => matrix.ScratchBytes);
 
-    public IReadOnlyList<WeightMatrix> Matrices => _matrices;
+    public long Bytes => Matrices.Sum(matrix => matrix.ByteSize) + _vectors.Sum(vector => vector.Bytes);
+
+    public IReadOnlyCollection<WeightMatrix> Matrices => _matrices.Values;
+
+    /// <summary>The matrix of a name, as the checkpoint has it.</summary>
+    public WeightMatrix this[string name] => _matrices[name];
 
     /// <summary>The format that a tensor is held in: the one asked for, F16 where its rows are no whole blocks, vectors always F32.</summary>
     public static WeightFormat FormatOf(CheckpointTensor tensor, WeightFormat? wanted)
@@ -30,24 +34,43 @@ internal sealed class CpuWeights : IDisposable
             return WeightFormat.F32;
         }
 
-        WeightFormat format = wanted ?? tensor.Format;
+        WeightFormat format = wanted ?? tensor.HeldFormat;
         return tensor.Columns % format.BlockLength() == 0 ? format : WeightFormat.F16;
     }
 
-    /// <summary>Whether a tensor is used where it lies in the mapped checkpoint.</summary>
-    public static bool StaysMapped(CheckpointTensor tensor, WeightFormat? wanted) =>
-        tensor.Rows > 1 && tensor.Region is not null && FormatOf(tensor, wanted) == tensor.Format;
+    /// <summary>Where a tensor's weights are kept.</summary>
+    public static WeightPlacement PlacementOf(CheckpointTensor tensor, LlamaModelOptions options, bool tied)
+    {
+        WeightFormat format = FormatOf(tensor, options.WeightFormat);
+        bool mapped = tensor.Rows > 1 && tensor.Region is not null && format == tensor.Format;
+        bool multiplied = tensor.Name != TensorNames.Embedding || tied;         // otherwise only single rows are read
+        bool packs = tensor.Rows > 1 && multiplied;
+        return packs && !(mapped && options.Repack == WeightRepacking.Never) ? WeightPlacement.Packed : mapped ? WeightPlacement.Mapped : WeightPlacement.Rows;
+    }
+
+    /// <summary>Bytes of memory that a tensor takes.</summary>
+    public static long BytesOf(CheckpointTensor tensor, WeightFormat? wanted, WeightPlacement placement)
+    {
+        WeightFormat format = FormatOf(tensor, wanted);
+        return placement switch
+        {
+            WeightPlacement.Mapped => 0,
+            WeightPlacement.Packed => WeightMatrix.PackedBytes(format, tensor.Rows, tensor.Columns),
+            _ => tensor.Rows * format.RowBytes(tensor.Columns),
+        };
+    }
 
     /// <summary>Reads every tensor, converting on the way, and frees everything if that fails.</summary>
-    public static CpuWeights Load(Checkpoint checkpoint, WeightFormat? wanted, WorkerGroup workers, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
+    public static CpuWeights Load(
+        Checkpoint checkpoint, LlamaModelOptions options, WorkerGroup workers, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
-        List<WeightMatrix> matrices = [];
+        Dictionary<string, WeightMatrix> matrices = [];
         List<AlignedMemory> vectors = [];
         long total = TensorNames.Required(checkpoint.Config).Sum(tensor => checkpoint.Tensors[tensor.Name].ByteSize), done = 0;
         try
         {
             WeightMatrix embedding = Matrix(TensorNames.Embedding);
-            var weights = new CpuWeights
+            return new CpuWeights(matrices, vectors)
             {
                 Embedding = embedding,
                 Layers = [.. Enumerable.Range(0, checkpoint.Config.LayerCount).Select(layer => new CpuLayer
@@ -65,13 +88,10 @@ internal sealed class CpuWeights : IDisposable
                 OutputNorm = Vector(TensorNames.OutputNorm),
                 Head = checkpoint.Config.TieWordEmbeddings ? embedding : Matrix(TensorNames.Head),
             };
-            weights._matrices.AddRange(matrices);
-            weights._vectors.AddRange(vectors);
-            return weights;
         }
         catch
         {
-            matrices.ForEach(matrix => matrix.Dispose());
+            Array.ForEach([.. matrices.Values], matrix => matrix.Dispose());
             vectors.ForEach(vector => vector.Dispose());
             throw;
         }
@@ -79,11 +99,15 @@ internal sealed class CpuWeights : IDisposable
         WeightMatrix Matrix(string name)
         {
             CheckpointTensor tensor = checkpoint.Tensors[name];
-            WeightFormat format = FormatOf(tensor, wanted);
-            WeightMatrix matrix = StaysMapped(tensor, wanted)
-                ? new WeightMatrix(format, tensor.Rows, tensor.Columns, tensor.Region!.Value)
-                : new WeightMatrix(format, tensor.Rows, tensor.Columns, Read(tensor, format, checkpoint.Path, workers, cancellationToken));
-            matrices.Add(matrix);
+            WeightFormat format = FormatOf(tensor, options.WeightFormat);
+            WeightPlacement placement = PlacementOf(tensor, options, checkpoint.Config.TieWordEmbeddings);
+            WeightMatrix matrix = placement switch
+            {
+                WeightPlacement.Mapped => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value),
+                WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, checkpoint.Path, workers, cancellationToken), packed: false),
+                _ => new(format, tensor.Rows, tensor.Columns, Pack(tensor, format, checkpoint.Path, workers, cancellationToken), packed: true),
+            };
+            matrices.Add(name, matrix);
             Report(tensor);
             return matrix;
         }
@@ -102,7 +126,7 @@ internal sealed class CpuWeights : IDisposable
 
     public void Dispose()
     {
-        _matrices.ForEach(matrix => matrix.Dispose());
+        Array.ForEach([.. Matrices], matrix => matrix.Dispose());
         _vectors.ForEach(vector => vector.Dispose());
     }
 
@@ -110,16 +134,55 @@ internal sealed class CpuWeights : IDisposable
     private static unsafe AlignedMemory Read(
         CheckpointTensor tensor, WeightFormat format, string file, WorkerGroup workers, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
         int rowBytes = checked((int)format.RowBytes(tensor.Columns));
-        var memory = new AlignedMemory((long)tensor.Rows * rowBytes);
+        return Fill((long)tensor.Rows * rowBytes, tensor.Rows, workers, EncodeRow, cancellationToken);
+
+        void EncodeRow(byte* memory, int worker, int row) => tensor.EncodeRow(row, format, new Span<byte>(memory + (long)row * rowBytes, rowBytes), file);
+    }
+
+    /// <summary>Packs a tensor into memory of our own, stripe by stripe on all threads, and lets go of what was read of the file.</summary>
+    private static unsafe AlignedMemory Pack(
+        CheckpointTensor tensor, WeightFormat format, string file, WorkerGroup workers, CancellationToken cancellationToken)
+    {
+        int rowBytes = checked((int)format.RowBytes(tensor.Columns)), stripes = WeightMatrix.StripesOf(tensor.Rows);
+        nint stripeBytes = (nint)StripePacker.StripeBytes(format, tensor.Columns);
+        byte* mapped = tensor.Region is { } region && format == tensor.Format ? region.File.Pointer(region.Offset, tensor.ByteSize) : null;
+        AlignedMemory[] buffers = [.. Enumerable.Range(0, mapped is null ? workers.Threads : 0).Select(_ => new AlignedMemory((long)rowBytes * WeightMatrix.StripeRows))];
         try
         {
-            byte* rows = memory.Pointer;
-            workers.For(tensor.Rows, (_, row) =>
+            AlignedMemory packed = Fill(stripes * (long)stripeBytes, stripes, workers, PackStripe, cancellationToken);
+            tensor.ReleasePages();
+            return packed;
+        }
+        finally
+        {
+            Array.ForEach(buffers, buffer => buffer.Dispose());
+        }
+
+        void PackStripe(byte* memory, int worker, int stripe)
+        {
+            int first = stripe * WeightMatrix.StripeRows, count = Math.Min(WeightMatrix.StripeRows, tensor.Rows - first);
+            byte* rows = mapped is null ? buffers[worker].Pointer : mapped + (nint)first * rowBytes;
+            for (int row = 0; mapped is null && row < count; row++)
+            {
+                tensor.EncodeRow(first + row, format, new Span<byte>(rows + (nint)row * rowBytes, rowBytes), file);
+            }
+
+            StripePacker.Pack(format, rows, count, tensor.Columns, memory + stripe * stripeBytes);
+        }
+    }
+
+    private static unsafe AlignedMemory Fill(long bytes, int items, WorkerGroup workers, FillItem fill, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var memory = new AlignedMemory(bytes);
+        try
+        {
+            byte* start = memory.Pointer;
+            workers.For(items, (worker, item) =>
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                tensor.EncodeRow(row, format, new Span<byte>(rows + (long)row * rowBytes, rowBytes), file);
+                fill(start, worker, item);
             });
             return memory;
         }
@@ -129,6 +192,21 @@ internal sealed class CpuWeights : IDisposable
             throw;
         }
     }
+
+    private unsafe delegate void FillItem(byte* memory, int worker, int item);
+}
+
+/// <summary>Where the weights of a tensor are kept.</summary>
+internal enum WeightPlacement
+{
+    /// <summary>Where they lie in the mapped checkpoint.</summary>
+    Mapped,
+
+    /// <summary>Row by row in memory of our own.</summary>
+    Rows,
+
+    /// <summary>In the kernels' order in memory of our own.</summary>
+    Packed,
 }
 
 /// <summary>The weights of one transformer block.</summary>

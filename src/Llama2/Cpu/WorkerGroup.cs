@@ -18,7 +18,6 @@ internal sealed class WorkerGroup : IDisposable
     private ExceptionDispatchInfo? _failure;
     private int _job;
     private int _count;
-    private int _chunk;
     private int _next;
     private int _working;
     private volatile bool _stopping;
@@ -59,7 +58,6 @@ internal sealed class WorkerGroup : IDisposable
         }
 
         (_body, _count, _next, _failure) = (body, count, 0, null);
-        _chunk = Math.Max(1, count / (Threads * 8));
         _done.Reset();
         Volatile.Write(ref _working, _threads.Length);
         Interlocked.Increment(ref _job);                                     // publishes the fields above
@@ -143,9 +141,15 @@ internal sealed class WorkerGroup : IDisposable
     {
         try
         {
-            for (int start; (start = Interlocked.Add(ref _next, _chunk) - _chunk) < _count;)
+            // Guided: large shares first, which lie together in memory, and small ones at the end, so that all threads end together.
+            for (int start; (start = Volatile.Read(ref _next)) < _count;)
             {
-                int end = Math.Min(start + _chunk, _count);
+                int end = start + Math.Max(1, (_count - start) / (2 * Threads));
+                if (Interlocked.CompareExchange(ref _next, end, start) != start)
+                {
+                    continue;
+                }
+
                 for (int item = start; item < end; item++)
                 {
                     _body(worker, item);

@@ -38,28 +38,9 @@ public static class Llama2ServiceCollectionExtensions
     public static IServiceCollection AddLlama2ChatClient(
         this IServiceCollection services, string path, Action<LlamaModelOptions>? configure = null, object? serviceKey = null)
     {
-        ArgumentNullException.ThrowIfNull(services);
-        ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        var registration = new LlamaModelRegistration(
-            Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)), serviceKey?.ToString() ?? path, serviceKey);
-
-        services.AddOptions();
-        services.TryAddTransient<IOptionsFactory<LlamaModelOptions>, LlamaModelOptionsFactory>();
-        if (configure is not null)
-        {
-            services.Configure(registration.Name, configure);
-        }
-
-        services.TryAddSingleton(provider => new LlamaModelRegistry(
-            provider.GetRequiredService<IOptionsFactory<LlamaModelOptions>>(), provider.GetService<ILoggerFactory>(), provider.GetService<LlamaModelLoader>()));
-        services.TryAddSingleton(provider =>
-            new Llama2HealthCheck(provider.GetRequiredService<LlamaModelRegistry>(), provider.GetServices<LlamaModelRegistration>()));
-
-        services.AddSingleton(registration);
-        services.AddKeyedSingleton(serviceKey, (provider, _) => provider.GetRequiredService<LlamaModelRegistry>().Get(registration));
-        services.AddKeyedSingleton(serviceKey, (provider, _) =>
+        LlamaModelRegistration registration = services.AddLlama2Model(path, configure, serviceKey);
+        return services.AddKeyedSingleton(serviceKey, (provider, _) =>
             provider.GetRequiredService<LlamaModelRegistry>().Get(registration).AsIChatClient(leaveOpen: true));
-        return services;
     }
 
     /// <summary>Loads a registered model and generates one token with it when the host starts, so that the first request is as quick as the next.</summary>
@@ -81,5 +62,31 @@ public static class Llama2ServiceCollectionExtensions
                 ?? throw new InvalidOperationException($"No model is registered {(serviceKey is null ? "without a key" : $"under the key '{serviceKey}'")}.");
             return new LlamaWarmUp(provider.GetRequiredService<LlamaModelRegistry>(), registration, provider.GetService<ILoggerFactory>());
         });
+    }
+
+    /// <summary>Registers a model as a singleton <see cref="LlamaModel"/> with what loads and disposes it; services over the model come on top.</summary>
+    internal static LlamaModelRegistration AddLlama2Model(
+        this IServiceCollection services, string path, Action<LlamaModelOptions>? configure, object? serviceKey)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        var registration = new LlamaModelRegistration(
+            Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)), serviceKey?.ToString() ?? path, serviceKey);
+
+        services.AddOptions();
+        services.TryAddTransient<IOptionsFactory<LlamaModelOptions>, LlamaModelOptionsFactory>();
+        if (configure is not null)
+        {
+            services.Configure(registration.Name, configure);
+        }
+
+        services.TryAddSingleton(provider => new LlamaModelRegistry(
+            provider.GetRequiredService<IOptionsFactory<LlamaModelOptions>>(), provider.GetService<ILoggerFactory>(), provider.GetService<LlamaModelLoader>()));
+        services.TryAddSingleton(provider =>
+            new Llama2HealthCheck(provider.GetRequiredService<LlamaModelRegistry>(), provider.GetServices<LlamaModelRegistration>()));
+
+        services.AddSingleton(registration);
+        services.AddKeyedSingleton(serviceKey, (provider, _) => provider.GetRequiredService<LlamaModelRegistry>().Get(registration));
+        return registration;
     }
 }

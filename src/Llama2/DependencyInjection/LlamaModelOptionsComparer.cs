@@ -7,16 +7,22 @@ internal static class LlamaModelOptionsComparer
         x.ModelId == y.ModelId
         && x.Backend == y.Backend
         && x.WeightFormat == y.WeightFormat
+        && x.Repack == y.Repack
+        && x.CacheFormat == y.CacheFormat
         && x.ContextLength == y.ContextLength
         && x.Threads == y.Threads
         && x.PrefixCacheBytes == y.PrefixCacheBytes
         && x.MaxConcurrentSequences == y.MaxConcurrentSequences
         && x.MaxQueuedRequests == y.MaxQueuedRequests
         && x.BatchTokens == y.BatchTokens
+        && x.PromptLookup == y.PromptLookup
         && x.SettingsValidation == y.SettingsValidation
         && ReferenceEquals(x.ChatTemplate, y.ChatTemplate)
+        && x.ToolPrompt == y.ToolPrompt
         && x.EnableSensitiveData == y.EnableSensitiveData
         && x.CheckMemory == y.CheckMemory
+        && x.MergedAdapter == y.MergedAdapter
+        && AreEqual(x.Adapters.OrderBy(pair => pair.Key, StringComparer.Ordinal), y.Adapters.OrderBy(pair => pair.Key, StringComparer.Ordinal))
         && AreEqual(x.Generation, y.Generation);
 
     private static bool AreEqual(GenerationOptions x, GenerationOptions y) =>

@@ -99,7 +99,7 @@ internal sealed class ChatTelemetry : IDisposable
         activity.SetTag("gen_ai.operation.name", "chat");
         activity.SetTag("gen_ai.provider.name", LlamaTelemetry.ProviderName);
         activity.SetTag("gen_ai.request.model", modelId);
-        activity.SetTag("gen_ai.output.type", "text");
+        activity.SetTag("gen_ai.output.type", (options.Constraint?.Answer ?? options.Constraint)?.Kind is GenerationConstraintKind.Json or GenerationConstraintKind.JsonSchema ? "json" : "text");
         Set("gen_ai.request.temperature", (double?)options.Temperature);
         Set("gen_ai.request.top_p", (double?)options.TopP);
         Set("gen_ai.request.top_k", options.TopK);

@@ -16,6 +16,12 @@ internal static partial class LlamaLog
     [LoggerMessage(3, LogLevel.Warning, "{Model} may run to {Context} tokens but was trained for {Trained}: what it says beyond them may be poor.")]
     public static partial void ContextBeyondTraining(this ILogger logger, string model, int context, int trained);
 
+    [LoggerMessage(4, LogLevel.Information, "Loaded the adapter {Adapter} of {Model} from {Path}: rank {Rank}, {Parameters} parameters.")]
+    public static partial void AdapterLoaded(this ILogger logger, string model, string adapter, string path, int rank, long parameters);
+
+    [LoggerMessage(7, LogLevel.Information, "Unloaded the adapter {Adapter} of {Model}.")]
+    public static partial void AdapterUnloaded(this ILogger logger, string model, string adapter);
+
     [LoggerMessage(5, LogLevel.Information, "{Model} is warm after {Milliseconds} ms.")]
     public static partial void WarmedUp(this ILogger logger, string model, long milliseconds);
 

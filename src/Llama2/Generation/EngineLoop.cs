@@ -2,17 +2,22 @@ namespace Llama2;
 
 /// <summary>The loop of an engine: admits requests in order and runs all live sequences through one forward pass at a time.</summary>
 /// <remarks>
-/// A step takes one token of every sequence that is generating; prompt chunks, oldest first, fill it up to the token budget. No more
-/// sequences run than a step has tokens, so each gets on in every step or waits only for older prompts. The thread starts with the first
+/// A step takes a token of every sequence that is generating, with what a constraint has decided in advance or prompt lookup guesses; prompt
+/// chunks, oldest first, fill it up to the token budget, or to what does not stall those that are generating (<see cref="PromptBudget"/>). No
+/// more sequences run than a step has tokens, so each gets on in every step or waits only for older prompts. The thread starts with the first
 /// request, is parked while there is nothing to do, and ends with <see cref="Dispose"/>.
 /// </remarks>
 internal sealed class EngineLoop : IDisposable
 {
+    // Rows of a step for sequences that are generating and their guesses: two tiles of the kernels, which cost little more than one row.
+    private const int GuessedRows = 1 + PromptLookup.LongGuess;
+
     // Scoring a text wants the logits of every token; this bounds the buffer for them to 256 MiB.
     public const int DefaultScoredLogits = 1 << 26;
 
     private readonly LlamaBackend _backend;
     private readonly PrefixCache _pool;
+    private readonly bool _shares;
     private readonly int _batchTokens;
     private readonly int _maxRunning;
     private readonly int _maxWaiting;
@@ -28,13 +33,20 @@ internal sealed class EngineLoop : IDisposable
     private readonly LlamaBatch _batch = new();
     private readonly List<EngineRequest> _inBatch = [];          // the owners of the batch's pieces
     private float[] _logits = [];                                // [row, vocabulary]
+    private readonly PromptBudget _budget;
+    private readonly TimeProvider _time;
     private int _scoredRows;                                     // of the batch
+    private int _decoding, _promptTokens;                        // of the batch
 
-    public EngineLoop(LlamaBackend backend, PrefixCache pool, LlamaModelOptions options, int scoredLogits = DefaultScoredLogits)
+    public EngineLoop(
+        LlamaBackend backend, PrefixCache pool, LlamaModelOptions options, int scoredLogits = DefaultScoredLogits, TimeProvider? time = null)
     {
+        _time = time ?? TimeProvider.System;
+        _budget = new(options.BatchTokens);
         _backend = backend;
         _pool = pool;
         _vocabularySize = backend.Config.VocabularySize;
+        _shares = options.PrefixCacheBytes != 0;
         _batchTokens = options.BatchTokens;
         _maxRunning = Math.Min(Math.Min(options.MaxConcurrentSequences, _batchTokens), Array.MaxLength / 2 / _vocabularySize);
         _maxWaiting = options.MaxQueuedRequests;
@@ -189,7 +201,7 @@ internal sealed class EngineLoop : IDisposable
         }
     }
 
-    /// <summary>Ends what was cancelled or is out of time, and gives caches to the new.</summary>
+    /// <summary>Ends what was cancelled or is out of time, and gives caches to the new. Oldest first, so that what waits for another stands behind it.</summary>
     private void Prepare()
     {
         for (int i = 0; i < _running.Count;)
@@ -201,16 +213,23 @@ internal sealed class EngineLoop : IDisposable
             }
             else if (request.Cache is not null || TryBegin(request))
             {
-                i++;
+                i++;                                             // one without a cache waits for another that reads the same beginning
             }
         }
     }
 
+    /// <summary>Gives a cache to a sequence, unless it is worth waiting for.</summary>
+    /// <returns>False if the sequence has failed.</returns>
     private bool TryBegin(EngineRequest request)
     {
         try
         {
-            request.Begin(_backend, _pool);
+            (EngineRequest? source, int shared) = _shares ? SharedPrompts.Find(request, _running, _pool.Match(request.ReusablePrompt, request.Adapter)) : default;
+            if (source is null || shared <= source.Cache!.Length)
+            {
+                request.Begin(_backend, _pool, source, shared);
+            }
+
             return true;
         }
         catch (Exception error)
@@ -226,30 +245,48 @@ internal sealed class EngineLoop : IDisposable
         _batch.Clear();
         _inBatch.Clear();
         _scoredRows = 0;
+        _decoding = CountDecoding();
+        int guesses = _decoding == 0 ? 0 : GuessedRows / _decoding - 1, after = _decoding;
         foreach (EngineRequest request in _running)
         {
             if (request.IsDecoding)
             {
-                AddPiece(request);
+                after--;
+                AddPiece(request, _batchTokens - after - _batch.Tokens.Length, Math.Max(0, guesses));       // a token for each of those after it
             }
         }
 
+        int generating = _batch.Tokens.Length, most = _budget.Next(_decoding);
         foreach (EngineRequest request in _running)
         {
-            if (!request.IsDecoding && _batch.Tokens.Length < _batchTokens)
+            int room = Math.Min(_batchTokens - _batch.Tokens.Length, most - (_batch.Tokens.Length - generating));
+            if (request.Cache is not null && !request.IsDecoding && room > 0)
             {
-                AddPiece(request);
+                AddPiece(request, room, guesses: 0);
             }
         }
+
+        _promptTokens = _batch.Tokens.Length - generating;
     }
 
-    private void AddPiece(EngineRequest request)
+    private int CountDecoding()
+    {
+        int count = 0;
+        foreach (EngineRequest request in _running)
+        {
+            count += request.IsDecoding ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    private void AddPiece(EngineRequest request, int most, int guesses)
     {
         int start = request.Cache!.Length;
-        (int count, LogitRows rows) = request.NextChunk(start, _batchTokens - _batch.Tokens.Length, _maxScoredRows - _scoredRows);
+        (int count, LogitRows rows) = request.NextChunk(start, most, _maxScoredRows - _scoredRows, guesses);
         if (count > 0)
         {
-            _batch.Add(request.Cache, request.Tokens.Slice(start, count), rows);
+            _batch.Add(request.Cache, request.Chunk(start, count), rows, request.Adapter?.Beside);
             _inBatch.Add(request);
             _scoredRows += rows == LogitRows.All ? count : 0;
         }
@@ -266,7 +303,9 @@ internal sealed class EngineLoop : IDisposable
 
         try
         {
+            long begun = _time.GetTimestamp();
             _backend.Forward(_batch, _logits.AsSpan(0, length));
+            _budget.Note(_decoding, _promptTokens, _time.GetElapsedTime(begun));
             return true;
         }
         catch (Exception error)
@@ -312,7 +351,7 @@ internal sealed class EngineLoop : IDisposable
     {
         if (request.DetachCache() is { } cache)
         {
-            _pool.Return(cache, request.Tokens[..cache.Length]);
+            _pool.Return(cache, request.Tokens[..cache.Length], request.Adapter);
         }
 
         Leave(request);

@@ -11,6 +11,7 @@ internal abstract class EngineRequest(int[] prompt, CancellationToken cancellati
 {
     private readonly List<int> _tokens = [.. prompt];
     private volatile bool _cancelRequested;
+    private EngineAdapters? _adapters;
 
     /// <summary>The tokens to read.</summary>
     public int[] Prompt { get; } = prompt;
@@ -21,15 +22,21 @@ internal abstract class EngineRequest(int[] prompt, CancellationToken cancellati
     /// <summary>The cache, from <see cref="Begin"/> until the sequence ends.</summary>
     public KeyValueCache? Cache { get; private set; }
 
-    /// <summary>Prompt tokens that the pool supplied.</summary>
+    /// <summary>What stands beside the weights for this sequence; null for the bare model. Held from <see cref="UseAdapter"/> to the end.</summary>
+    public EngineAdapter? Adapter { get; private set; }
+
+    /// <summary>Prompt tokens that another sequence had read, an ended one whose cache the pool kept or a running one.</summary>
     public int CachedTokens { get; private set; }
 
     /// <summary>Whether the prompt has been read.</summary>
-    public bool IsDecoding => _tokens.Count > Prompt.Length;
+    public virtual bool IsDecoding => _tokens.Count > Prompt.Length;
 
     public bool CancelRequested => _cancelRequested;
 
     protected CancellationToken CancellationToken { get; } = cancellationToken;
+
+    /// <summary>The beginning of the prompt that need not be forwarded if a cache holds it.</summary>
+    public ReadOnlySpan<int> ReusablePrompt => Prompt.AsSpan(0, ReusableTokens);
 
     /// <summary>How many tokens of the prompt need not be forwarded if a cache holds them; less than the prompt's length.</summary>
     protected abstract int ReusableTokens { get; }
@@ -37,10 +44,22 @@ internal abstract class EngineRequest(int[] prompt, CancellationToken cancellati
     /// <summary>Whether the sequence has to end before its next step.</summary>
     public virtual bool IsOver => _cancelRequested;
 
-    /// <summary>Takes a cache, one from the pool where its beginning fits, and gets ready for the first step.</summary>
-    public void Begin(LlamaBackend backend, PrefixCache pool)
+    /// <summary>Takes hold of an adapter, before the request is enqueued.</summary>
+    /// <exception cref="UnknownAdapterException">Nothing of that name is loaded.</exception>
+    public void UseAdapter(EngineAdapters adapters, string? name)
     {
-        Cache = pool.Take(Prompt.AsSpan(0, ReusableTokens)) ?? backend.CreateCache();
+        Adapter = adapters.Acquire(name);
+        _adapters = adapters;
+    }
+
+    /// <summary>Takes a cache and gets ready for the first step: a copy of another sequence's beginning, or one from the pool where that fits, or a new one.</summary>
+    /// <param name="backend">Makes the new one.</param>
+    /// <param name="pool">The caches of ended sequences.</param>
+    /// <param name="source">A running sequence that begins alike, if there is one.</param>
+    /// <param name="shared">The tokens to take from it.</param>
+    public void Begin(LlamaBackend backend, PrefixCache pool, EngineRequest? source = null, int shared = 0)
+    {
+        Cache = source?.Cache!.Fork(shared) ?? pool.Take(ReusablePrompt, Adapter) ?? backend.CreateCache();
         CachedTokens = Cache.Length;
         OnBegun();
     }
@@ -58,7 +77,11 @@ internal abstract class EngineRequest(int[] prompt, CancellationToken cancellati
     /// <param name="start">The position of the first.</param>
     /// <param name="most">The most tokens, at least 1.</param>
     /// <param name="mostRows">The most rows if all are wanted; with 0 of them the sequence may have to wait.</param>
-    public abstract (int Count, LogitRows Rows) NextChunk(int start, int most, int mostRows);
+    /// <param name="guesses">How many tokens beyond those of the sequence a request that is generating may have checked.</param>
+    public abstract (int Count, LogitRows Rows) NextChunk(int start, int most, int mostRows, int guesses);
+
+    /// <summary>The tokens of the chunk that <see cref="NextChunk"/> chose: the sequence's own, and behind them what the request guesses.</summary>
+    public virtual ReadOnlySpan<int> Chunk(int start, int count) => Tokens.Slice(start, count);
 
     /// <summary>Takes the rows of a chunk that has been forwarded.</summary>
     /// <param name="start">The position of the chunk's first token.</param>
@@ -68,14 +91,42 @@ internal abstract class EngineRequest(int[] prompt, CancellationToken cancellati
     public abstract bool Accept(int start, int count, ReadOnlySpan<float> rows);
 
     /// <summary>Hands the outcome to the caller; called once, after cache and place are free again.</summary>
-    public abstract void Complete();
+    public void Complete()
+    {
+        ReleaseAdapter();
+        OnComplete();
+    }
 
     /// <summary>Hands an error to the caller instead.</summary>
-    public abstract void Fail(Exception error);
+    public void Fail(Exception error)
+    {
+        ReleaseAdapter();
+        OnFail(error);
+    }
+
+    protected abstract void OnComplete();
+
+    protected abstract void OnFail(Exception error);
 
     protected void Append(int token) => _tokens.Add(token);
 
+    /// <summary>Forgets the tokens from a position on, in the cache, too.</summary>
+    protected void RewindTo(int length)
+    {
+        _tokens.RemoveRange(length, _tokens.Count - length);
+        Cache!.Rewind(Math.Min(length, Cache.Length));
+    }
+
     protected virtual void OnBegun()
     {
+    }
+
+    private void ReleaseAdapter()
+    {
+        if (Adapter is { } adapter)
+        {
+            Adapter = null;
+            _adapters!.Release(adapter);
+        }
     }
 }

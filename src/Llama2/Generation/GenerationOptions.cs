@@ -11,7 +11,7 @@ namespace Llama2;
 /// <para>
 /// The settings act on the logits in the order of transformers' <c>GenerationMixin._get_logits_processor</c>: <see cref="LogitBias"/>,
 /// <see cref="RepetitionPenalty"/>, <see cref="PresencePenalty"/> and <see cref="FrequencyPenalty"/>, <see cref="NoRepeatNgramSize"/>,
-/// <see cref="BadWords"/>, <see cref="MinNewTokens"/>; and where tokens are drawn at random, then <see cref="Temperature"/>, <see cref="TopK"/>,
+/// <see cref="BadWords"/>, <see cref="MinNewTokens"/>, <see cref="Constraint"/>; and where tokens are drawn at random, then <see cref="Temperature"/>, <see cref="TopK"/>,
 /// <see cref="TopP"/>, <see cref="MinP"/>, <see cref="TypicalP"/>, each on what the one before it left.
 /// </para>
 /// </remarks>
@@ -79,6 +79,13 @@ public sealed record GenerationOptions
     /// <value>The default, <see langword="null"/>, takes a new seed for each request, which the effective settings report.</value>
     public long? Seed { get; set; }
 
+    /// <summary>Gets or sets the adapter that stands beside the model's weights for this request, by the name it was loaded under.</summary>
+    /// <value>
+    /// A name of <see cref="LlamaModel.Adapters"/>, upper and lower case told apart, or the empty text for the bare model. The default,
+    /// <see langword="null"/>, is the one that the settings fallen back on name, else the bare model.
+    /// </value>
+    public string? Adapter { get; set; }
+
     /// <summary>Gets or sets the most tokens to generate.</summary>
     /// <value>At least 1, and at least <see cref="MinNewTokens"/>. The default is the rest of the context.</value>
     public int? MaxNewTokens { get; set; }
@@ -105,6 +112,15 @@ public sealed record GenerationOptions
     /// <summary>Gets or sets whether the end of text is passed over: it neither stops nor adds text.</summary>
     /// <value>The default is <see langword="false"/>.</value>
     public bool? IgnoreEos { get; set; }
+
+    /// <summary>Gets or sets what the answer has to look like: a choice, a regular expression, JSON or a JSON schema.</summary>
+    /// <value>
+    /// The default is none. A constraint says itself where the text ends, so that <see cref="StopSequences"/>, <see cref="IgnoreEos"/> and
+    /// <see cref="MinNewTokens"/> are refused beside it, and so is <see cref="NoRepeatNgramSize"/>, which would forbid its punctuation. What ends the text by
+    /// id may come where the constraint is satisfied. Where <see cref="BadWords"/> and <see cref="LogitBias"/> forbid every token that it allows, the
+    /// generation fails with an <see cref="InvalidOperationException"/>.
+    /// </value>
+    public GenerationConstraint? Constraint { get; set; }
 
     /// <summary>Gets or sets whether the answer begins with the prompt.</summary>
     /// <value>The default is <see langword="false"/>.</value>
@@ -165,6 +181,10 @@ public sealed record GenerationOptions
         Require(LogProbabilities is null or (>= 0 and <= 20), "logprobs", LogProbabilities, "from 0 to 20");
         bool overflowKnown = ContextOverflow is null || Enum.IsDefined(ContextOverflow.Value);
         Require(overflowKnown, "context_overflow", ContextOverflow, "Throw, DropOldestTurns or TruncateLeft");
+        RequireFree(StopSequences is { Count: > 0 }, "stop_sequences", "would cut the text off");
+        RequireFree(IgnoreEos is true, "ignore_eos", "would go on after the end of the text");
+        RequireFree(MinNewTokens > 0, "min_new_tokens", "may ask for more than the constraint allows");
+        RequireFree(NoRepeatNgramSize > 0, "no_repeat_ngram_size", "would forbid punctuation that has to repeat");
         RequireTexts(BadWords, "bad_words");
         RequireTexts(StopSequences, "stop_sequences");
         foreach ((int id, float bias) in LogitBias ?? new Dictionary<int, float>())
@@ -176,6 +196,14 @@ public sealed record GenerationOptions
         foreach (int id in StopTokenIds ?? [])
         {
             Require(id >= 0, "an id of stop_token_ids", id, "at least 0");
+        }
+
+        void RequireFree(bool isSet, string name, string reason)
+        {
+            if (Constraint is not null && isSet)
+            {
+                throw new ArgumentException($"{name} is set beside {(Constraint.Kind == GenerationConstraintKind.Tools ? "tools" : "a constraint")}, and {reason}.");
+            }
         }
     }
 
@@ -204,12 +232,14 @@ public sealed record GenerationOptions
             LogitBias = LogitBias ?? fallback.LogitBias,
             BadWords = BadWords ?? fallback.BadWords,
             Seed = Seed ?? fallback.Seed,
+            Adapter = Adapter ?? fallback.Adapter,
             MaxNewTokens = MaxNewTokens ?? fallback.MaxNewTokens,
             MinNewTokens = MinNewTokens ?? fallback.MinNewTokens,
             MaxTime = MaxTime ?? fallback.MaxTime,
             StopSequences = StopSequences ?? fallback.StopSequences,
             StopTokenIds = StopTokenIds ?? fallback.StopTokenIds,
             IgnoreEos = IgnoreEos ?? fallback.IgnoreEos,
+            Constraint = Constraint ?? fallback.Constraint,
             ReturnFullText = ReturnFullText ?? fallback.ReturnFullText,
             LogProbabilities = LogProbabilities ?? fallback.LogProbabilities,
             PromptLogProbabilities = PromptLogProbabilities ?? fallback.PromptLogProbabilities,

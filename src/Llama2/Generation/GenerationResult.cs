@@ -27,7 +27,10 @@ public readonly record struct GenerationUsage(int PromptTokens, int CachedPrompt
 /// <param name="Prefill">From then until the prompt was read.</param>
 /// <param name="FirstToken">From the request to the first token.</param>
 /// <param name="Decode">From the first token to the end.</param>
-public readonly record struct GenerationTimings(TimeSpan Queue, TimeSpan Prefill, TimeSpan FirstToken, TimeSpan Decode);
+/// <param name="DraftedTokens">Tokens that prompt lookup guessed, see <see cref="LlamaModelOptions.PromptLookup"/>.</param>
+/// <param name="AcceptedTokens">Tokens of those that were right and so took no forward pass of their own.</param>
+public readonly record struct GenerationTimings(
+    TimeSpan Queue, TimeSpan Prefill, TimeSpan FirstToken, TimeSpan Decode, int DraftedTokens = 0, int AcceptedTokens = 0);
 
 /// <summary>The natural logarithm of a token's probability under the model, before any setting acts on it.</summary>
 /// <param name="TokenId">The token.</param>

@@ -17,7 +17,10 @@ public sealed class LlamaEngine : IDisposable
     private readonly LlamaDiagnostics? _diagnostics;
     private readonly TimeProvider _time;
     private readonly PrefixCache _pool;
+    private readonly EngineAdapters _adapters;
     private readonly EngineLoop _loop;
+    private readonly bool _promptLookup;
+    private readonly ConstraintCache? _constraints;      // null without a tokenizer
 
     /// <param name="backend">Stays the caller's; dispose it after the engine.</param>
     /// <param name="tokenizer">Null where the checkpoint has none: then no text is made.</param>
@@ -39,7 +42,10 @@ public sealed class LlamaEngine : IDisposable
         AtLeast(0, options.PrefixCacheBytes ?? 0, nameof(options.PrefixCacheBytes));
         (_backend, _tokenizer, _defaults, _diagnostics, _time) = (backend, tokenizer, defaults, diagnostics, timeProvider ?? TimeProvider.System);
         _pool = new(options.PrefixCacheBytes ?? DefaultPrefixCacheBytes(backend), diagnostics);
-        _loop = new(backend, _pool, options);
+        _adapters = new(backend, _pool);
+        _loop = new(backend, _pool, options, time: _time);
+        _promptLookup = options.PromptLookup;
+        _constraints = tokenizer is null ? null : new(tokenizer, backend.Config.VocabularySize);
 
         static void AtLeast(long least, long value, string name)
         {
@@ -55,6 +61,8 @@ public sealed class LlamaEngine : IDisposable
 
     internal PrefixCache Pool => _pool;
 
+    internal EngineAdapters Adapters => _adapters;
+
     internal EngineLoop Loop => _loop;
 
     /// <summary>Generates from token ids and streams as it goes; the last update carries the <see cref="GenerationResult"/>.</summary>
@@ -66,7 +74,9 @@ public sealed class LlamaEngine : IDisposable
     /// <param name="options">The settings, or <see langword="null"/> for the defaults.</param>
     /// <param name="cancellationToken">Seen at once while the request waits, then between the chunks of a prompt and between tokens.</param>
     /// <exception cref="ArgumentException">A setting or an id is out of range; thrown by the call, before any work.</exception>
+    /// <exception cref="UnknownAdapterException">No adapter of that name is loaded; thrown by the call, or by the enumeration if it was unloaded between.</exception>
     /// <exception cref="ContextOverflowException">The prompt does not fit, and the policy is to throw; thrown by the call.</exception>
+    /// <exception cref="NotSupportedException">There is a constraint, and the vocabulary has no token for some byte; thrown by the call.</exception>
     /// <exception cref="ObjectDisposedException">The engine is disposed; thrown by the enumeration, as are the two below.</exception>
     /// <exception cref="GenerationCanceledException">The caller cancelled; holds what there was by then.</exception>
     /// <exception cref="InvalidOperationException">Too many requests are waiting.</exception>
@@ -77,32 +87,75 @@ public sealed class LlamaEngine : IDisposable
     /// <summary>Scores a text: the log-probability of every token under the model, given those before it.</summary>
     /// <param name="ids">One or more ids, at most a context of them.</param>
     /// <param name="top">How many of the likeliest tokens are reported with each, from 0 to the vocabulary's size.</param>
+    /// <param name="adapter">As <see cref="GenerationOptions.Adapter"/>: a loaded one's name, <c>""</c> for none, <see langword="null"/> for the default.</param>
     /// <param name="cancellationToken">Seen between chunks.</param>
     /// <returns>The scores from the second token on; none for a single token.</returns>
     /// <exception cref="ArgumentException">An argument is out of range.</exception>
+    /// <exception cref="UnknownAdapterException">No adapter of that name is loaded.</exception>
     /// <exception cref="ContextOverflowException">The text does not fit.</exception>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     /// <exception cref="InvalidOperationException">Too many requests are waiting.</exception>
-    public async Task<IReadOnlyList<ScoredToken>> ScoreAsync(IReadOnlyList<int> ids, int top = 0, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<ScoredToken>> ScoreAsync(
+        IReadOnlyList<int> ids, int top = 0, string? adapter = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(top);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(top, _backend.Config.VocabularySize);
         int[] prompt = CopyFitting(ids);
         return prompt.Length == 1
             ? []
-            : await ReadAsync(new ScoringRequest(prompt, top, _backend.Config.VocabularySize, cancellationToken), cancellationToken).ConfigureAwait(false);
+            : await ReadAsync(new ScoringRequest(prompt, top, _backend.Config.VocabularySize, cancellationToken), adapter, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Scores several continuations of one prompt: the log-probability of each of their tokens, given the prompt and those before it.</summary>
+    /// <remarks>The prompt is read once for all of them, and so is what they have in common at their beginning.</remarks>
+    /// <param name="prompt">One or more ids, the begin of text included.</param>
+    /// <param name="continuations">One or more lists of one or more ids; with the prompt, each is at most a context of them.</param>
+    /// <param name="top">How many of the likeliest tokens are reported with each, from 0 to the vocabulary's size.</param>
+    /// <param name="adapter">As <see cref="GenerationOptions.Adapter"/>: a loaded one's name, <c>""</c> for none, <see langword="null"/> for the default.</param>
+    /// <param name="cancellationToken">Seen between chunks of the prompt and between continuations.</param>
+    /// <returns>For each continuation, in the order given, a score for each of its tokens.</returns>
+    /// <exception cref="ArgumentException">An argument is out of range.</exception>
+    /// <exception cref="UnknownAdapterException">No adapter of that name is loaded.</exception>
+    /// <exception cref="ContextOverflowException">Prompt and longest continuation do not fit.</exception>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    /// <exception cref="InvalidOperationException">Too many requests are waiting.</exception>
+    public async Task<IReadOnlyList<IReadOnlyList<ScoredToken>>> ScoreContinuationsAsync(
+        IReadOnlyList<int> prompt,
+        IReadOnlyList<IReadOnlyList<int>> continuations,
+        int top = 0,
+        string? adapter = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(continuations);
+        ArgumentOutOfRangeException.ThrowIfZero(continuations.Count);
+        ArgumentOutOfRangeException.ThrowIfNegative(top);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(top, _backend.Config.VocabularySize);
+        int[] ids = CopyIds(prompt);
+        int[][] copies = [.. continuations.Select(continuation => CopyIds(continuation, nameof(continuations)))];
+        int longest = ids.Length + copies.Max(copy => copy.Length);
+        if (longest > _backend.ContextLength)
+        {
+            throw new ContextOverflowException(longest, _backend.ContextLength);
+        }
+
+        var request = new ContinuationsRequest(ids, copies, top, _backend.Config.VocabularySize, cancellationToken);
+        using CancellationTokenRegistration registration = Submit(request, adapter ?? _defaults.Adapter, cancellationToken);
+        return await request.Completion.ConfigureAwait(false);
     }
 
     /// <summary>Reads a text and returns the logits behind some of its tokens.</summary>
     /// <param name="ids">One or more ids, at most a context of them.</param>
     /// <param name="positions">Where logits are wanted: ascending, from 0 to one less than the ids; <see langword="null"/> for everywhere.</param>
+    /// <param name="adapter">As <see cref="GenerationOptions.Adapter"/>: a loaded one's name, <c>""</c> for none, <see langword="null"/> for the default.</param>
     /// <param name="cancellationToken">Seen between chunks.</param>
     /// <returns>For each position a row with one logit for each id of the vocabulary; the row at a position predicts the token after it.</returns>
     /// <exception cref="ArgumentException">An argument is out of range.</exception>
+    /// <exception cref="UnknownAdapterException">No adapter of that name is loaded.</exception>
     /// <exception cref="ContextOverflowException">The text does not fit.</exception>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     /// <exception cref="InvalidOperationException">Too many requests are waiting.</exception>
-    public async Task<float[][]> GetLogitsAsync(IReadOnlyList<int> ids, IReadOnlyList<int>? positions = null, CancellationToken cancellationToken = default)
+    public async Task<float[][]> GetLogitsAsync(
+        IReadOnlyList<int> ids, IReadOnlyList<int>? positions = null, string? adapter = null, CancellationToken cancellationToken = default)
     {
         int[] prompt = CopyFitting(ids);
         int[] wanted = positions is null ? [.. Enumerable.Range(0, prompt.Length)] : [.. positions];
@@ -116,16 +169,18 @@ public sealed class LlamaEngine : IDisposable
 
         return wanted.Length == 0
             ? []
-            : await ReadAsync(new LogitsRequest(prompt, wanted, _backend.Config.VocabularySize, cancellationToken), cancellationToken).ConfigureAwait(false);
+            : await ReadAsync(new LogitsRequest(prompt, wanted, _backend.Config.VocabularySize, cancellationToken), adapter, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>How many tokens of a prompt the pool would supply now. At least one token of a prompt is always read anew.</summary>
     /// <param name="prompt">The ids of the prompt.</param>
-    public int CountCachedTokens(IReadOnlyList<int> prompt)
+    /// <param name="adapter">The adapter that would read it, as <see cref="GenerationOptions.Adapter"/>.</param>
+    /// <exception cref="UnknownAdapterException">No adapter of that name is loaded.</exception>
+    public int CountCachedTokens(IReadOnlyList<int> prompt, string? adapter = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         int[] ids = [.. prompt];
-        return _pool.Match(ids.AsSpan(0, Math.Max(0, ids.Length - 1)));
+        return _pool.Match(ids.AsSpan(0, Math.Max(0, ids.Length - 1)), _adapters.Find(adapter ?? _defaults.Adapter));
     }
 
     /// <summary>Ends the loop after the forward pass that it is in, and frees all caches.</summary>
@@ -133,6 +188,7 @@ public sealed class LlamaEngine : IDisposable
     public void Dispose()
     {
         _loop.Dispose();
+        _adapters.Dispose();
         _pool.Dispose();
     }
 
@@ -141,8 +197,8 @@ public sealed class LlamaEngine : IDisposable
 
     private async IAsyncEnumerable<GenerationUpdate> StreamAsync(GenerationPlan plan, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = new GenerationRequest(plan, _backend.Config, _tokenizer, _time, _diagnostics, cancellationToken);
-        using CancellationTokenRegistration registration = Submit(request, cancellationToken);
+        var request = new GenerationRequest(plan, _backend.Config, _tokenizer, _time, _diagnostics, _promptLookup, cancellationToken);
+        using CancellationTokenRegistration registration = Submit(request, plan.Options.Adapter, cancellationToken);
         try
         {
             await foreach (GenerationUpdate update in request.Updates.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
@@ -156,18 +212,19 @@ public sealed class LlamaEngine : IDisposable
         }
     }
 
-    private async Task<T[]> ReadAsync<T>(ReadingRequest<T> request, CancellationToken cancellationToken)
+    private async Task<T[]> ReadAsync<T>(ReadingRequest<T> request, string? adapter, CancellationToken cancellationToken)
     {
-        using CancellationTokenRegistration registration = Submit(request, cancellationToken);
+        using CancellationTokenRegistration registration = Submit(request, adapter ?? _defaults.Adapter, cancellationToken);
         return await request.Completion.ConfigureAwait(false);
     }
 
-    private CancellationTokenRegistration Submit(EngineRequest request, CancellationToken cancellationToken)
+    private CancellationTokenRegistration Submit(EngineRequest request, string? adapter, CancellationToken cancellationToken)
     {
         // Registered first, so that a token that is cancelled already is seen before any work.
         CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(_ => _loop.Cancel(request), null);
         try
         {
+            request.UseAdapter(_adapters, adapter);
             _loop.Enqueue(request);
             if (request.CancelRequested)
             {
@@ -193,10 +250,13 @@ public sealed class LlamaEngine : IDisposable
         resolved.Seed ??= RandomNumberGenerator.GetInt32(int.MaxValue);
         CheckIds(resolved.StopTokenIds ?? [], nameof(GenerationOptions.StopTokenIds));
         CheckIds(resolved.LogitBias?.Keys ?? [], nameof(GenerationOptions.LogitBias));
-        bool needsText = resolved.ReturnFullText is true || resolved.BadWords is { Count: > 0 } || resolved.StopSequences is { Count: > 0 };
+        _ = _adapters.Find(resolved.Adapter);
+        bool needsText = resolved.ReturnFullText is true || resolved.BadWords is { Count: > 0 } || resolved.StopSequences is { Count: > 0 } ||
+            resolved.Constraint is not null;
         if (needsText && _tokenizer is null)
         {
-            throw new ArgumentException("ReturnFullText, BadWords and StopSequences work on text, and the checkpoint has no tokenizer.", nameof(options));
+            throw new ArgumentException(
+                "ReturnFullText, BadWords, StopSequences and Constraint work on text, and the checkpoint has no tokenizer.", nameof(options));
         }
 
         return resolved;
@@ -222,7 +282,8 @@ public sealed class LlamaEngine : IDisposable
 
         int maxNewTokens = Math.Min(options.MaxNewTokens ?? int.MaxValue, context - prompt.Length);
         int[] endIds = [.. options.IgnoreEos is true ? [] : _backend.Config.EndOfTextIds, .. options.StopTokenIds ?? []];
-        return new(prompt, dropped, maxNewTokens, endIds, options with { MaxNewTokens = maxNewTokens });
+        TokenConstraint? constraint = options.Constraint is null ? null : _constraints!.Get(options.Constraint);
+        return new(prompt, dropped, maxNewTokens, endIds, options with { MaxNewTokens = maxNewTokens }, constraint);
     }
 
     private int[] CopyFitting(IReadOnlyList<int> ids)

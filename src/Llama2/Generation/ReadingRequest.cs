@@ -19,7 +19,7 @@ internal abstract class ReadingRequest<T>(int[] prompt, int[] positions, int voc
     protected override int ReusableTokens => positions[0];
 
     /// <summary>Goes up to the next wanted position and takes its row, or takes a run of wanted ones.</summary>
-    public override (int Count, LogitRows Rows) NextChunk(int start, int most, int mostRows)
+    public override (int Count, LogitRows Rows) NextChunk(int start, int most, int mostRows, int guesses)
     {
         int distance = positions[_taken] - start;
         if (distance > 0)
@@ -47,7 +47,7 @@ internal abstract class ReadingRequest<T>(int[] prompt, int[] positions, int voc
         return _taken == positions.Length;
     }
 
-    public override void Complete()
+    protected override void OnComplete()
     {
         if (_taken == positions.Length)
         {
@@ -59,7 +59,7 @@ internal abstract class ReadingRequest<T>(int[] prompt, int[] positions, int voc
         }
     }
 
-    public override void Fail(Exception error) => _completion.TrySetException(error);
+    protected override void OnFail(Exception error) => _completion.TrySetException(error);
 
     protected abstract T Take(int position, ReadOnlySpan<float> logits);
 }

@@ -13,6 +13,8 @@ internal sealed class Sampler
     private readonly ILogitsProcessor[] _processors;
     private readonly TokenHistory _history;
     private readonly TokenDraw? _draw;          // null: greedy
+    private readonly ConstraintCursor? _constraint;
+    private readonly bool _mayForbid;           // what a constraint forces may be forbidden
     private readonly float[] _row;              // [vocabulary], the logits while processors change them
     private readonly int _vocabularySize;
 
@@ -21,8 +23,15 @@ internal sealed class Sampler
     /// <param name="vocabularySize">Logits per row.</param>
     /// <param name="endOfTextIds">The ids that end a text, which <c>min_new_tokens</c> holds back.</param>
     /// <param name="prompt">The prompt's ids, at which the repetition penalty and n-gram rules look too.</param>
+    /// <param name="constraint">Where the answer stands in its constraint; null where it has none.</param>
     /// <exception cref="ArgumentException">An id is beyond the vocabulary, or bad words lack a tokenizer.</exception>
-    public Sampler(GenerationOptions options, LlamaTokenizer? tokenizer, int vocabularySize, IReadOnlyList<int> endOfTextIds, ReadOnlySpan<int> prompt)
+    public Sampler(
+        GenerationOptions options,
+        LlamaTokenizer? tokenizer,
+        int vocabularySize,
+        IReadOnlyList<int> endOfTextIds,
+        ReadOnlySpan<int> prompt,
+        ConstraintCursor? constraint = null)
     {
         options = options.Effective();
         _vocabularySize = vocabularySize;
@@ -33,7 +42,9 @@ internal sealed class Sampler
             RequireId(id, "the prompt");
         }
 
-        _processors = CreateProcessors(options, tokenizer, vocabularySize, endOfTextIds);
+        _constraint = constraint;
+        _mayForbid = options.BadWords is { Count: > 0 } || options.LogitBias?.Values.Contains(float.NegativeInfinity) is true;
+        _processors = CreateProcessors(options, tokenizer, vocabularySize, endOfTextIds, constraint);
         _row = _processors.Length > 0 ? new float[vocabularySize] : [];
         _history = new TokenHistory(prompt, options.MaxNewTokens ?? 0);
         if (options.DoSample == true)
@@ -47,11 +58,30 @@ internal sealed class Sampler
         }
     }
 
+    /// <summary>Takes the token that the constraint leaves no choice about, which needs no logits and no random number.</summary>
+    /// <returns>Whether there was one.</returns>
+    public bool TryForce(out int token)
+    {
+        token = _constraint is null || _mayForbid ? TokenMask.None : _constraint.Forced;
+        if (token == TokenMask.None)
+        {
+            return false;
+        }
+
+        Accept(token);
+        return true;
+    }
+
     /// <summary>Chooses a token, remembers it, and leaves the logits as they are. Allocates nothing once warmed up.</summary>
     /// <exception cref="InvalidOperationException">The settings forbid every token, or the logits are not finite numbers.</exception>
     public int Next(ReadOnlySpan<float> logits)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(logits.Length, _vocabularySize);
+        if (TryForce(out int forced))
+        {
+            return forced;
+        }
+
         if (_processors.Length > 0)
         {
             logits.CopyTo(_row);
@@ -65,12 +95,7 @@ internal sealed class Sampler
 
         float max = Max(logits);
         int token = _draw is null ? IndexOf(logits, max) : _draw.Next(logits, max);
-        _history.Append(token);
-        foreach (ILogitsProcessor processor in _processors)
-        {
-            processor.Accept(_history);
-        }
-
+        Accept(token);
         return token;
     }
 
@@ -116,8 +141,9 @@ internal sealed class Sampler
     //   no_repeat_ngram_size                   NoRepeatNGramLogitsProcessor
     //   bad_words                              NoBadWordsLogitsProcessor
     //   min_new_tokens                         MinNewTokensLengthLogitsProcessor
+    //   constraint                             PrefixConstrainedLogitsProcessor
     private static ILogitsProcessor[] CreateProcessors(
-        GenerationOptions options, LlamaTokenizer? tokenizer, int vocabularySize, IReadOnlyList<int> endOfTextIds)
+        GenerationOptions options, LlamaTokenizer? tokenizer, int vocabularySize, IReadOnlyList<int> endOfTextIds, ConstraintCursor? constraint)
     {
         var processors = new List<ILogitsProcessor>();
         if (options.LogitBias is { Count: > 0 } biases)
@@ -151,14 +177,28 @@ internal sealed class Sampler
             processors.Add(new MinNewTokensProcessor(minimum, endOfTextIds));
         }
 
+        if (constraint is not null)
+        {
+            processors.Add(new ConstraintProcessor(constraint));
+        }
+
         return [.. processors];
+    }
+
+    private void Accept(int token)
+    {
+        _history.Append(token);
+        foreach (ILogitsProcessor processor in _processors)
+        {
+            processor.Accept(_history);
+        }
     }
 
     private static float Max(ReadOnlySpan<float> logits)
     {
         float max = TensorPrimitives.Max(logits);   // exact in any order; NaN if one is
         return float.IsFinite(max) ? max : throw new InvalidOperationException(max == float.NegativeInfinity
-            ? "Every token is forbidden: logit_bias, no_repeat_ngram_size, bad_words and min_new_tokens leave none to choose."
+            ? "Every token is forbidden: logit_bias, no_repeat_ngram_size, bad_words, min_new_tokens and the constraint leave none to choose."
             : "The logits are not finite numbers: the weights are damaged, or a logit_bias or repetition_penalty is too large or too small.");
     }
 

@@ -28,6 +28,19 @@ internal static class CheckpointTensorExtensions
         ArrayPool<byte>.Shared.Return(stored);
     }
 
+    /// <summary>Reads and decodes every row of a small tensor.</summary>
+    /// <exception cref="OverflowException">An array cannot hold them.</exception>
+    public static float[] ReadAll(this CheckpointTensor tensor)
+    {
+        float[] values = new float[checked(tensor.Rows * tensor.Columns)];
+        for (int row = 0; row < tensor.Rows; row++)
+        {
+            tensor.ReadRow(row, values.AsSpan(row * tensor.Columns, tensor.Columns));
+        }
+
+        return values;
+    }
+
     /// <summary>Reads one row and stores it in a format; one that has the format already is copied as it is.</summary>
     /// <param name="tensor">The tensor.</param>
     /// <param name="row">The row, from 0.</param>

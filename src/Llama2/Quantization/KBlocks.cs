@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -15,15 +16,15 @@ internal static class KBlocks
     public const int Q5Bytes = 176;                                                        // [d:2][dmin:2][scales and minima:12][fifth bits:32][nibbles:128]
     public const int Q6Bytes = 210;                                                        // [nibbles:128][upper bits:64][scales:16][d:2]
 
-    /// <summary>Decodes Q4_K. Each 32 bytes of nibbles are two groups: the lower nibbles, then the upper.</summary>
+    /// <summary>Decodes Q4_K.</summary>
     public static void DecodeQ4(ReadOnlySpan<byte> row, Span<float> destination)
     {
         for (; row.Length >= Q4Bytes; row = row[Q4Bytes..], destination = destination[Length..])
         {
-            for (int pair = 0; pair < 4; pair++)
+            for (int group = 0; group < 8; group++)
             {
-                Vector256<byte> nibbles = Vector256.Create(row.Slice(16 + 32 * pair, 32));
-                DecodePair(row, pair, nibbles & Vector256.Create((byte)15), nibbles >> 4, destination.Slice(64 * pair, 64));
+                (float scale, float minimum) = ScaleAndMinimum(row, group);
+                BlockLanes.ScaleAndLower(IntegersQ4(row, group).AsSByte(), scale, minimum, destination[(32 * group)..]);
             }
         }
     }
@@ -44,18 +45,15 @@ internal static class KBlocks
         }
     }
 
-    /// <summary>Decodes Q5_K: Q4_K with a fifth bit per weight; bit g of byte i belongs to weight i of group g.</summary>
+    /// <summary>Decodes Q5_K.</summary>
     public static void DecodeQ5(ReadOnlySpan<byte> row, Span<float> destination)
     {
         for (; row.Length >= Q5Bytes; row = row[Q5Bytes..], destination = destination[Length..])
         {
-            Vector256<byte> fifth = Vector256.Create(row.Slice(16, 32));
-            for (int pair = 0; pair < 4; pair++)
+            for (int group = 0; group < 8; group++)
             {
-                Vector256<byte> nibbles = Vector256.Create(row.Slice(48 + 32 * pair, 32));
-                Vector256<byte> low = nibbles & Vector256.Create((byte)15) | (fifth >> (2 * pair) & Vector256<byte>.One) << 4;
-                Vector256<byte> high = nibbles >> 4 | (fifth >> (2 * pair + 1) & Vector256<byte>.One) << 4;
-                DecodePair(row, pair, low, high, destination.Slice(64 * pair, 64));
+                (float scale, float minimum) = ScaleAndMinimum(row, group);
+                BlockLanes.ScaleAndLower(IntegersQ5(row, group).AsSByte(), scale, minimum, destination[(32 * group)..]);
             }
         }
     }
@@ -76,28 +74,18 @@ internal static class KBlocks
         }
     }
 
-    /// <summary>Decodes Q6_K. Each half of 128 weights is four runs of 32: lower, lower, upper, upper nibbles of 64 bytes, and bits 0, 2, 4, 6 of 32.</summary>
+    /// <summary>Decodes Q6_K.</summary>
     public static void DecodeQ6(ReadOnlySpan<byte> row, Span<float> destination)
     {
-        Vector256<byte> lowNibble = Vector256.Create((byte)15), twoBits = Vector256.Create((byte)3);
         for (; row.Length >= Q6Bytes; row = row[Q6Bytes..], destination = destination[Length..])
         {
             float d = HalfBits.Read(row[208..]);
-            for (int half = 0; half < 2; half++)
+            for (int run = 0; run < 8; run++)
             {
-                ReadOnlySpan<byte> scales = row.Slice(192 + 8 * half, 8);
-                Vector256<byte> first = Vector256.Create(row.Slice(64 * half, 32)), second = Vector256.Create(row.Slice(64 * half + 32, 32));
-                Vector256<byte> upper = Vector256.Create(row.Slice(128 + 32 * half, 32));
-                Store(first & lowNibble | (upper & twoBits) << 4, 0, d, scales, destination[(128 * half)..]);
-                Store(second & lowNibble | (upper >> 2 & twoBits) << 4, 1, d, scales, destination[(128 * half)..]);
-                Store(first >> 4 | (upper >> 4 & twoBits) << 4, 2, d, scales, destination[(128 * half)..]);
-                Store(second >> 4 | upper >> 6 << 4, 3, d, scales, destination[(128 * half)..]);
+                Vector256<sbyte> q = IntegersQ6(row, run).AsSByte() - Vector256.Create((sbyte)32);
+                BlockLanes.Scale(q, d * (sbyte)row[192 + 2 * run], d * (sbyte)row[193 + 2 * run], destination[(32 * run)..]);
             }
         }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static void Store(Vector256<byte> q, int run, float d, ReadOnlySpan<byte> scales, Span<float> destination) => BlockLanes.Scale(
-            q.AsSByte() - Vector256.Create((sbyte)32), d * (sbyte)scales[2 * run], d * (sbyte)scales[2 * run + 1], destination.Slice(32 * run, 32));
     }
 
     public static void DecodeQ6Scalar(ReadOnlySpan<byte> row, Span<float> destination)
@@ -114,26 +102,70 @@ internal static class KBlocks
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void DecodePair(ReadOnlySpan<byte> block, int pair, Vector256<byte> low, Vector256<byte> high, Span<float> destination)
+    /// <summary>The 256 integers of a block, as they are stored: without a sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Integers(WeightFormat format, ReadOnlySpan<byte> block, Span<byte> integers)
     {
-        (float scale, float minimum) = ScaleAndMinimum(block, 2 * pair);
-        BlockLanes.ScaleAndLower(low.AsSByte(), scale, minimum, destination);
-        (scale, minimum) = ScaleAndMinimum(block, 2 * pair + 1);
-        BlockLanes.ScaleAndLower(high.AsSByte(), scale, minimum, destination[32..]);
+        for (int run = 0; run < 8; run++)
+        {
+            Vector256<byte> q = format switch
+            {
+                WeightFormat.Q4_K => IntegersQ4(block, run),
+                WeightFormat.Q5_K => IntegersQ5(block, run),
+                _ => IntegersQ6(block, run),
+            };
+            q.CopyTo(integers[(32 * run)..]);
+        }
     }
 
+    /// <summary>The bits of d and of dmin, which Q6_K lacks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (ushort Scale, ushort Minimum) ScaleBits(WeightFormat format, ReadOnlySpan<byte> block) => format == WeightFormat.Q6_K
+        ? (BinaryPrimitives.ReadUInt16LittleEndian(block[208..]), (ushort)0)
+        : (BinaryPrimitives.ReadUInt16LittleEndian(block), BinaryPrimitives.ReadUInt16LittleEndian(block[2..]));
+
+    /// <summary>The scale of a group, and its minimum where the format has one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (int Scale, int Minimum) SmallIntegers(WeightFormat format, ReadOnlySpan<byte> block, int group) =>
+        format == WeightFormat.Q6_K ? ((sbyte)block[192 + group], 0) : SmallIntegers(block, group);
+
+    /// <summary>Each 32 bytes of nibbles are two groups: the lower nibbles, then the upper.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> IntegersQ4(ReadOnlySpan<byte> block, int group) => Nibbles(block[16..], group / 2, group % 2);
+
+    /// <summary>Q4_K with a fifth bit per weight; bit g of byte i belongs to weight i of group g.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> IntegersQ5(ReadOnlySpan<byte> block, int group) =>
+        Nibbles(block[48..], group / 2, group % 2) | (Vector256.Create(block.Slice(16, 32)) >> group & Vector256<byte>.One) << 4;
+
+    /// <summary>Each half of 128 weights is four runs of 32: lower, lower, upper, upper nibbles of 64 bytes, and bits 0, 2, 4, 6 of 32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> IntegersQ6(ReadOnlySpan<byte> block, int run) =>
+        Nibbles(block, run / 4 * 2 + run % 2, run % 4 / 2) |
+        (Vector256.Create(block.Slice(128 + run / 4 * 32, 32)) >> (2 * (run % 4)) & Vector256.Create((byte)3)) << 4;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> Nibbles(ReadOnlySpan<byte> bytes, int index, int upper) =>
+        Vector256.Create(bytes.Slice(32 * index, 32)) >> (4 * upper) & Vector256.Create((byte)15);
+
     /// <summary>The scale and the minimum of a group of Q4_K or Q5_K, multiplied out.</summary>
-    /// <remarks>
-    /// Twelve bytes hold eight scales and eight minima of 6 bits: groups 0…3 in the low 6 bits of bytes 0…3 and 4…7; groups 4…7 in the
-    /// nibbles of bytes 8…11 (scale below, minimum above), with their upper 2 bits on top of bytes 0…3 and 4…7.
-    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (float Scale, float Minimum) ScaleAndMinimum(ReadOnlySpan<byte> block, int group)
+    {
+        (int scale, int minimum) = SmallIntegers(block, group);
+        return (HalfBits.Read(block) * scale, HalfBits.Read(block[2..]) * minimum);
+    }
+
+    /// <summary>
+    /// Twelve bytes hold eight scales and eight minima of 6 bits: groups 0…3 in the low 6 bits of bytes 0…3 and 4…7; groups 4…7 in the
+    /// nibbles of bytes 8…11 (scale below, minimum above), with their upper 2 bits on top of bytes 0…3 and 4…7.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (int Scale, int Minimum) SmallIntegers(ReadOnlySpan<byte> block, int group)
     {
         ReadOnlySpan<byte> packed = block.Slice(4, 12);
         int scale = group < 4 ? packed[group] & 63 : packed[group + 4] & 15 | packed[group - 4] >> 6 << 4;
         int minimum = group < 4 ? packed[group + 4] & 63 : packed[group + 4] >> 4 | packed[group] >> 6 << 4;
-        return (HalfBits.Read(block) * scale, HalfBits.Read(block[2..]) * minimum);
+        return (scale, minimum);
     }
 }

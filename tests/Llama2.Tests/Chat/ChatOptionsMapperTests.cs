@@ -176,11 +176,7 @@ public class ChatOptionsMapperTests
     {
         { "ConversationId", new() { ConversationId = "1" } },
         { "ContinuationToken", new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 1 }) } },
-        { "ResponseFormat", new() { ResponseFormat = ChatResponseFormat.Json } },
-        { "ResponseFormat", new() { ResponseFormat = ChatResponseFormat.ForJsonSchema<int>() } },
-        { "Tools", new() { Tools = [AIFunctionFactory.Create(() => 1, "one")] } },
-        { "Tools", new() { Tools = [AIFunctionFactory.Create(() => 1, "one")], ToolMode = ChatToolMode.Auto } },
-        { "Tools", new() { ToolMode = ChatToolMode.RequireAny } },
+        { "Tools", new() { Tools = [new HostedWebSearchTool()] } },
         { "Reasoning", new() { Reasoning = new() { Effort = ReasoningEffort.High } } },
         { "Reasoning", new() { Reasoning = new() { Output = ReasoningOutput.Full } } },
     };
@@ -193,6 +189,23 @@ public class ChatOptionsMapperTests
         {
             Assert.Contains("ChatOptions." + name, Assert.Throws<NotSupportedException>(() => Map(options, validation)).Message, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void Map_ResponseFormat_IsTheConstraint()
+    {
+        Assert.Equal(GenerationConstraint.Json, Map(new() { ResponseFormat = ChatResponseFormat.Json }).Constraint);
+        var format = (ChatResponseFormatJson)ChatResponseFormat.ForJsonSchema<int[]>();
+        Assert.Equal(GenerationConstraint.JsonSchema(format.Schema!.Value), Map(new() { ResponseFormat = format }).Constraint);
+        Assert.Null(Map(new() { ResponseFormat = ChatResponseFormat.Text }).Constraint);
+        Assert.Equal(GenerationConstraint.Choice(["a", "b"]), Map(With(("choice", new[] { "a", "b" }))).Constraint);
+        Assert.Equal(GenerationConstraint.Regex("a"), Map(With(("regex", "a"))).Constraint);
+
+        ChatOptions two = With(("choice", "a"));
+        two.ResponseFormat = ChatResponseFormat.Json;
+        Assert.Contains("'ResponseFormat' and 'choice'", Assert.Throws<ArgumentException>(() => Map(two)).Message, StringComparison.Ordinal);
+        var unsupported = ChatResponseFormat.ForJsonSchema(System.Text.Json.JsonDocument.Parse("""{"not":{}}""").RootElement);
+        Assert.Equal("#/not", Assert.Throws<GenerationConstraintException>(() => Map(new() { ResponseFormat = unsupported })).Location);
     }
 
     [Fact]

@@ -122,7 +122,7 @@ public class ChatUpdateBuilderTests
 
     private static ChatResponseUpdate[] Build(bool fullText, ChatPlan plan, params GenerationUpdate[] generated)
     {
-        var builder = new ChatUpdateBuilder("m", _now, plan, fullText);
+        var builder = new ChatUpdateBuilder("m", _now, plan, new() { ReturnFullText = fullText });
         return [.. generated.Select(builder.Next).OfType<ChatResponseUpdate>()];
     }
 }

@@ -19,6 +19,7 @@ public class GenerationSettingTests
         { "frequency_penalty", nameof(GenerationOptions.FrequencyPenalty), -0.5, -0.5f },
         { "no_repeat_ngram_size", nameof(GenerationOptions.NoRepeatNgramSize), 3, 3 },
         { "seed", nameof(GenerationOptions.Seed), 9007199254740993L, 9007199254740993L },
+        { "adapter", nameof(GenerationOptions.Adapter), "LEGAL", "LEGAL" },
         { "max_new_tokens", nameof(GenerationOptions.MaxNewTokens), 11, 11 },
         { "max_tokens", nameof(GenerationOptions.MaxNewTokens), 12, 12 },
         { "min_new_tokens", nameof(GenerationOptions.MinNewTokens), 2, 2 },
@@ -54,7 +55,7 @@ public class GenerationSettingTests
         Assert.Equal(
             typeof(GenerationOptions).GetProperties().Select(property => property.Name).Order(),
             GenerationSetting.All.Select(setting => setting.Property).Distinct().Order());
-        string[] lists = ["logit_bias", "bad_words", "stop_sequences", "stop", "stop_token_ids"];
+        string[] lists = ["logit_bias", "bad_words", "stop_sequences", "stop", "stop_token_ids", "choice", "regex", "response_format"];
         Assert.Equal(GenerationSetting.All.Select(setting => setting.Name).Order(), Values.Select(row => (string)row[0]).Concat(lists).Order());
     }
 
@@ -75,6 +76,39 @@ public class GenerationSettingTests
         Assert.Null(setting.Read(new object?[] { "a", null }));
         Assert.Null(setting.Read(new object[] { "a", 1 }));
         Assert.Null(setting.Read(3));
+    }
+
+    [Fact]
+    public void Read_ConstraintInAnyForm_GivesTheConstraint()
+    {
+        const string Schema = """{"type":"null"}""";
+        Assert.Equal(GenerationConstraint.Choice(["a", "b"]), Read("choice", new[] { "a", "b" }));
+        Assert.Equal(GenerationConstraint.Choice(["a", "b"]), Read("choice", JsonElement("""["a", "b"]""")));
+        Assert.Equal(GenerationConstraint.Choice(["a"]), Read("choice", "a"));
+        Assert.Equal(GenerationConstraint.Regex("a+"), Read("regex", "a+"));
+        Assert.Equal(GenerationConstraint.Json, Read("response_format", "JSON_object"));
+        Assert.Equal(GenerationConstraint.JsonSchema(Schema), Read("response_format", Schema));
+        Assert.Equal(GenerationConstraint.Regex("a+"), Read("response_format", GenerationConstraint.Regex("a+")));
+        Assert.Null(Read("regex", 3));
+        Assert.Null(Read("choice", 3));
+        Assert.Null(Read("response_format", "yaml"));
+        Assert.Throws<GenerationConstraintException>(() => Read("regex", "("));
+
+        static object? Read(string name, object value) => GenerationSetting.Find(name)!.Read(SettingValue.Unwrap(value)!);
+    }
+
+    [Fact]
+    public void Describe_Constraint_HasTheNameThatReadsItBack()
+    {
+        GenerationConstraint[] constraints =
+            [GenerationConstraint.Choice(["a", "b"]), GenerationConstraint.Regex("a+"), GenerationConstraint.Json, GenerationConstraint.JsonSchema("{}")];
+        string[] names = ["choice", "regex", "response_format", "response_format"];
+        for (int i = 0; i < constraints.Length; i++)
+        {
+            (string name, object? value) = Assert.Single(GenerationSetting.Describe(new() { Constraint = constraints[i] }));
+            Assert.Equal(names[i], name);
+            Assert.Equal(constraints[i], GenerationSetting.Find(name)!.Read(value!));
+        }
     }
 
     [Fact]
@@ -182,12 +216,14 @@ public class GenerationSettingTests
             LogitBias = new Dictionary<int, float> { [5] = -1 },
             BadWords = ["x"],
             Seed = 42,
+            Adapter = "legal",
             MaxNewTokens = 10,
             MinNewTokens = 1,
             MaxTime = TimeSpan.FromSeconds(2),
             StopSequences = ["y"],
             StopTokenIds = [7],
             IgnoreEos = true,
+            Constraint = GenerationConstraint.Choice(["a", "b"]),
             ReturnFullText = true,
             LogProbabilities = 2,
             PromptLogProbabilities = true,
@@ -203,6 +239,7 @@ public class GenerationSettingTests
         }
 
         Assert.Equal(JsonSerializer.Serialize(options), JsonSerializer.Serialize(copy));
+        Assert.Equal(options.Constraint, copy.Constraint);
         Assert.Empty(GenerationSetting.Describe(new()));
     }
 

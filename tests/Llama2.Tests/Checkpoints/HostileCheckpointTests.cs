@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using FsCheck.Xunit;
 using Llama2.Testing;
 
@@ -7,7 +6,6 @@ namespace Llama2.Tests;
 /// <summary>Whatever is changed in a file: it opens with consistent shapes, or fails with the errors that are promised, in little memory.</summary>
 public sealed class HostileCheckpointTests : IDisposable
 {
-    private const long MostBytes = 8 << 20;
     private static readonly LlamaConfig _config = TinyModels.Config with
     {
         HiddenSize = 8,
@@ -58,57 +56,11 @@ public sealed class HostileCheckpointTests : IDisposable
         long before = GC.GetAllocatedBytesForCurrentThread();
         Exception? exception = Record.Exception(() => TorchUnpickler.Read("f", bytes));
         Assert.True(exception is null or CheckpointException, $"{exception}");
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostBytes);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, FileAttack.MostBytes);
     }
 
-    private static void Attack(TemporaryFolder folder, string name, int kind, uint place, byte value)
-    {
-        byte[] original = File.ReadAllBytes(folder[name]);
-        File.WriteAllBytes(folder[name], Change(original, kind & 7, place * 2_654_435_761, value));        // spread: small numbers reach the whole file
-        try
-        {
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            Exception? exception = Record.Exception(() => ReadAll(folder.Path));
-            Assert.True(exception is null or CheckpointException or IOException, $"{exception}");
-            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostBytes);
-        }
-        finally
-        {
-            File.WriteAllBytes(folder[name], original);
-        }
-    }
-
-    private static byte[] Change(byte[] original, int kind, uint place, byte value)
-    {
-        int at = (int)(place % original.Length);
-        byte[] changed = [.. original, .. new byte[8]];
-        switch (kind)
-        {
-            case 0:
-                return original[..at];
-            case 1:
-                return [.. original[..at], value, .. original[at..]];
-            case 2:
-                return [.. original[..at], .. original[Math.Min(original.Length, at + 1 + value)..]];
-            case 3:
-                BinaryPrimitives.WriteInt64LittleEndian(changed.AsSpan(at), long.MaxValue);
-                break;
-            case 4:
-                BinaryPrimitives.WriteInt64LittleEndian(changed.AsSpan(at), -1 - value);
-                break;
-            case 5:
-                changed[at] = (byte)('0' + value % 10);
-                break;
-            case 6:
-                changed[at] ^= (byte)(1 << (value & 7));
-                break;
-            default:
-                changed[at] = value;
-                break;
-        }
-
-        return changed[..original.Length];
-    }
+    private static void Attack(TemporaryFolder folder, string name, int kind, uint place, byte value) =>
+        FileAttack.Run(folder, name, kind, place, value, ReadAll);
 
     private static void ReadAll(string path)
     {

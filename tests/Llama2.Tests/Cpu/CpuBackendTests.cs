@@ -23,13 +23,15 @@ public class CpuBackendTests : LlamaBackendContract
     }
 
     [Theory]
-    [InlineData(null, "ABE08AE863568E8B")]
-    [InlineData(WeightFormat.Q8_0, "9F8C594653411EC1")]
-    public void Forward_AnyInstructionSet_SameBits(WeightFormat? format, string expected)
+    [InlineData(null, null, "F9BA1BDE834B6E04")]
+    [InlineData(WeightFormat.Q8_0, null, "E8FE0E31888D3497")]
+    [InlineData(WeightFormat.Q4_0, WeightFormat.Q8_0, "683A7030B49A35E0")]
+    [InlineData(WeightFormat.BF16, WeightFormat.F16, "8F03233F21B82185")]
+    public void Forward_AnyInstructionSet_SameBits(WeightFormat? format, WeightFormat? cache, string expected)
     {
         int[] tokens = [1, 9, 300, 44, 260, 260, 7];
         using RandomCheckpoint checkpoint = TinyModels.Create();
-        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = format });
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = format, CacheFormat = cache });
         byte[] bits = [.. backend.Logits(tokens).SelectMany(row => row).SelectMany(BitConverter.GetBytes)];
         Assert.Equal(expected, Convert.ToHexString(SHA256.HashData(bits))[..16]);      // recorded with AVX-512, then run with every set
     }

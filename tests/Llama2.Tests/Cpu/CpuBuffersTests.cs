@@ -9,16 +9,16 @@ public unsafe class CpuBuffersTests
     {
         LlamaConfig config = TinyModels.Config with { IntermediateSize = 1 << 22 };           // 32 MiB per token
         var rotary = new RotaryEmbedding(config);
-        using var cache = new CpuKeyValueCache(config, int.MaxValue);
-        using var buffers = new CpuBuffers(config, threads: 1, scratchFloats: 0);
+        using var cache = new CpuKeyValueCache(config, int.MaxValue, WeightFormat.F32);
+        using var buffers = new CpuBuffers(config);
         LlamaBatch one = Batch(1), more = Batch((int)((1L << 48) / CpuBuffers.BytesPerToken(config)));
         buffers.Prepare(one, rotary);
-        buffers.Scores(0)[0] = 1;
+        buffers.Hidden[0] = 1;
 
         Assert.Throws<OutOfMemoryException>(() => buffers.Prepare(more, rotary));             // beyond any address space
 
         buffers.Prepare(one, rotary);
-        Assert.Equal(1, buffers.Scores(0)[0]);
+        Assert.Equal(1, buffers.Hidden[0]);
         Assert.Equal(1, buffers.Cosines[0]);
 
         LlamaBatch Batch(int tokens)

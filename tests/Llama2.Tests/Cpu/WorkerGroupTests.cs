@@ -35,6 +35,34 @@ public class WorkerGroupTests
     }
 
     [Fact]
+    public void For_OthersTakeEveryProcessor_StillEnds()
+    {
+        using var workers = new WorkerGroup(Environment.ProcessorCount);
+        bool stop = false;
+        Thread[] others = [.. Enumerable.Range(0, 2 * Environment.ProcessorCount).Select(_ => new Thread(() =>
+        {
+            while (!Volatile.Read(ref stop))
+            {
+            }
+        }))];
+        Array.ForEach(others, thread => thread.Start());
+        try
+        {
+            for (int job = 0; job < 100; job++)
+            {
+                int sum = 0;
+                workers.For(64, (_, item) => Interlocked.Add(ref sum, item));
+                Assert.Equal(2016, sum);
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref stop, true);
+            Array.ForEach(others, thread => thread.Join());
+        }
+    }
+
+    [Fact]
     public void For_ItemThrows_ThrowsThatAndStaysUsable()
     {
         using var workers = new WorkerGroup(3);

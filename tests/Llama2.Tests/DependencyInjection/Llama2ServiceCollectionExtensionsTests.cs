@@ -1,3 +1,4 @@
+using Llama2.Testing;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -191,6 +192,23 @@ public sealed class Llama2ServiceCollectionExtensionsTests
         Assert.Equal([13], options.Generation.StopTokenIds);
         Assert.Equal(new Dictionary<int, float> { [7] = -1.5f }, options.Generation.LogitBias);
         Assert.Equal(16, options.MaxConcurrentSequences);
+    }
+
+    [Fact]
+    public void Options_AdaptersInConfiguration_AreLoadedWithTheModel()
+    {
+        using var folder = new TemporaryFolder();
+        PeftFolder.Write(TinyAdapters.Create(1), folder["legal"]);
+        PeftFolder.Write(TinyAdapters.Create(2), folder["merged"]);
+        IConfiguration configuration = Configuration(
+            ("Llama2:Adapters:Legal", folder["legal"]), ("Llama2:MergedAdapter", folder["merged"]), ("Llama2:Generation:Adapter", "Legal"));
+        _services.Configure<LlamaModelOptions>(configuration.GetSection("Llama2"));
+        using ServiceProvider provider = _services.AddLlama2ChatClient("models/tiny").BuildServiceProvider();
+
+        LlamaModel model = provider.GetRequiredService<LlamaModel>();
+
+        Assert.Equal(["Legal"], model.Adapters);
+        Assert.Equal(("Legal", folder["merged"]), (model.Options.Generation.Adapter, model.Options.MergedAdapter));
     }
 
     [Fact]

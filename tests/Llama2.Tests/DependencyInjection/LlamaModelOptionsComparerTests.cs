@@ -74,8 +74,10 @@ public sealed class LlamaModelOptionsComparerTests
             _ when type == typeof(float) => 0.5f,
             _ when type == typeof(TimeSpan) => TimeSpan.FromSeconds(1),
             _ when type.IsEnum => Enum.GetValues(type).GetValue(1),
+            _ when type == typeof(GenerationConstraint) => GenerationConstraint.Json,
             _ when type == typeof(IReadOnlyList<string>) => new[] { "a", "b" },
             _ when type == typeof(IReadOnlyList<int>) => new[] { 3, 4 },
+            _ when type == typeof(IDictionary<string, string>) => new Dictionary<string, string> { ["name"] = "path" },
             _ when type == typeof(IReadOnlyDictionary<int, float>) => new Dictionary<int, float> { [3] = 1 },
             _ => throw new NotSupportedException($"Teach this test about {type}."),
         });

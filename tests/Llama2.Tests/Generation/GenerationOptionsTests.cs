@@ -45,6 +45,10 @@ public class GenerationOptionsTests
         { Biased(float.NaN), "logit_bias[3] is NaN; it must be a finite number, or -Infinity to forbid the token." },
         { Biased(float.PositiveInfinity), "logit_bias[3] is Infinity; it must be a finite number, or -Infinity to forbid the token." },
         { new() { StopTokenIds = [2, -2] }, "an id of stop_token_ids is -2; it must be at least 0." },
+        { new() { Constraint = GenerationConstraint.Json, StopSequences = ["a"] }, "stop_sequences is set beside a constraint, and would cut the text off." },
+        { new() { Constraint = GenerationConstraint.Json, IgnoreEos = true }, "ignore_eos is set beside a constraint, and would go on after the end of the text." },
+        { new() { Constraint = GenerationConstraint.Json, MinNewTokens = 1 }, "min_new_tokens is set beside a constraint, and may ask for more than the constraint allows." },
+        { new() { Constraint = GenerationConstraint.Json, NoRepeatNgramSize = 2 }, "no_repeat_ngram_size is set beside a constraint, and would forbid punctuation that has to repeat." },
     };
 
     [Theory]
@@ -103,6 +107,7 @@ public class GenerationOptionsTests
             LogProbabilities = 20,
             ContextOverflow = ContextOverflow.TruncateLeft,
         }.Validate();
+        new GenerationOptions { Constraint = GenerationConstraint.Json, StopSequences = [], IgnoreEos = false, MinNewTokens = 0, NoRepeatNgramSize = 0 }.Validate();
     }
 
     [Fact]
@@ -124,12 +129,14 @@ public class GenerationOptionsTests
             ["LogitBias"] = null,
             ["BadWords"] = null,
             ["Seed"] = null,
+            ["Adapter"] = null,
             ["MaxNewTokens"] = null,
             ["MinNewTokens"] = 0,
             ["MaxTime"] = null,
             ["StopSequences"] = null,
             ["StopTokenIds"] = null,
             ["IgnoreEos"] = false,
+            ["Constraint"] = null,
             ["ReturnFullText"] = false,
             ["LogProbabilities"] = null,
             ["PromptLogProbabilities"] = false,
@@ -213,9 +220,11 @@ public class GenerationOptionsTests
         return type == typeof(bool) ? variant == 0
             : type == typeof(int) ? 3 + variant
             : type == typeof(long) ? 3L + variant
+            : type == typeof(string) ? $"name {variant}"
             : type == typeof(float) ? 0.25f + variant
             : type == typeof(TimeSpan) ? TimeSpan.FromSeconds(1 + variant)
             : type == typeof(ContextOverflow) ? (ContextOverflow)(1 + variant)
+            : type == typeof(GenerationConstraint) ? GenerationConstraint.Choice(["a", $"{variant}"])
             : type == typeof(IReadOnlyList<string>) ? new List<string> { "a", $"{variant}" }
             : type == typeof(IReadOnlyList<int>) ? new List<int> { 7, variant }
             : type == typeof(IReadOnlyDictionary<int, float>) ? new Dictionary<int, float> { [7] = variant }

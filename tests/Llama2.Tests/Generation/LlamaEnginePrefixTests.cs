@@ -62,6 +62,79 @@ public class LlamaEnginePrefixTests
     }
 
     [Fact]
+    public async Task GenerateAsync_OneBeginningAtOnce_IsReadOnce()
+    {
+        using var host = new EngineHost(options => options.BatchTokens = 16);
+        using var gate = new Gate(host.Backend);
+        int[] system = Prompt(100);
+        int[][] prompts = [.. Enumerable.Range(0, 6).Select(chat => (int[])[.. system, 5 + chat, .. Prompt(7, chat)])];
+        Task<GenerationResult>[] running = [.. prompts.Select(prompt => host.RunAsync(prompt, Greedy(10)))];
+        gate.Open();
+        GenerationResult[] results = await Task.WhenAll(running);
+
+        Assert.Equal(100, results.Sum(result => result.Usage.PromptTokens - result.Usage.CachedPromptTokens) - 6 * 8);
+        Assert.Equal(5, host.Backend.Forks);
+        for (int chat = 0; chat < prompts.Length; chat++)
+        {
+            Assert.Equal((await AloneAsync(prompts[chat], Greedy(10))).TokenIds, results[chat].TokenIds);
+        }
+    }
+
+    [Fact]
+    public async Task GenerateAsync_BesideAGeneratingSequence_CopiesItsBeginning()
+    {
+        using var host = new EngineHost();
+        Task<GenerationResult>? second = null;
+        int[] next = [.. Prompt(40), 5, .. Prompt(20, 1)];
+        host.Backend.OnForward = batch =>
+        {
+            if (second is null && batch.Tokens.Length == 1)
+            {
+                second = host.RunAsync(next, Greedy(5));
+            }
+        };
+        GenerationResult first = await host.RunAsync(Prompt(40), Greedy(60));
+
+        Assert.Equal((40, 1), ((await second!).Usage.CachedPromptTokens, host.Backend.Forks));
+        Assert.Equal((await AloneAsync(next, Greedy(5))).TokenIds, (await second).TokenIds);
+        Assert.Equal((await AloneAsync(Prompt(40), Greedy(60))).TokenIds, first.TokenIds);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_WhatIsWaitedForIsCancelled_ReadsForItself()
+    {
+        using var host = new EngineHost(options => options.BatchTokens = 16);
+        using var cancelled = new CancellationTokenSource();
+        int[] prompt = [.. Prompt(100), 5];
+        Task<GenerationResult>? second = null;
+        int passes = 0;
+        host.Backend.OnForward = _ =>
+        {
+            second ??= host.RunAsync(prompt, Greedy(5));
+            if (++passes == 3)
+            {
+                cancelled.Cancel();
+            }
+        };
+        await Assert.ThrowsAsync<GenerationCanceledException>(() => host.RunAsync(Prompt(101, 0), Greedy(5), cancelled.Token));
+
+        Assert.Equal((await AloneAsync(prompt, Greedy(5))).TokenIds, (await second!).TokenIds);
+    }
+
+    [Theory]
+    [InlineData(20, null)]
+    [InlineData(100, 0L)]
+    public async Task GenerateAsync_ShortOrSwitchedOff_EachReadsItsOwn(int common, long? bytes)
+    {
+        using var host = new EngineHost(options => options.PrefixCacheBytes = bytes);
+        using var gate = new Gate(host.Backend);
+        Task<GenerationResult>[] running = [.. Enumerable.Range(0, 3).Select(chat => host.RunAsync([.. Prompt(common), 5 + chat, 9], Greedy(5)))];
+        gate.Open();
+        Assert.All(await Task.WhenAll(running), result => Assert.Equal(0, result.Usage.CachedPromptTokens));
+        Assert.Equal(0, host.Backend.Forks);
+    }
+
+    [Fact]
     public async Task PrefixCacheBytes_Zero_ReusesNothing()
     {
         using var host = new EngineHost(options => options.PrefixCacheBytes = 0);

@@ -125,7 +125,7 @@ public class LlamaEngineReadingTests
         using var host = new EngineHost(options => options.BatchTokens = 4);
         using var cancellation = new CancellationTokenSource();
         using var gate = new Gate(host.Backend);
-        Task<float[][]> task = host.Engine.GetLogitsAsync(_text, null, cancellation.Token);
+        Task<float[][]> task = host.Engine.GetLogitsAsync(_text, cancellationToken: cancellation.Token);
         gate.WaitUntilReached();
         await cancellation.CancelAsync();
         gate.Open();

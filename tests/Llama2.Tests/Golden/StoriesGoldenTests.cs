@@ -16,7 +16,7 @@ public class StoriesGoldenTests
     {
         var golden = new GoldenTensors(TestData.Path("models/stories260K_golden_logits.safetensors"));
         using Checkpoint checkpoint = Checkpoint.Open(TestData.Path("models/" + model));
-        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = format });
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = format, CacheFormat = WeightFormat.F32 });
         int rows = 0;
         for (int prompt = 0; golden.Contains($"p{prompt}.input_ids"); prompt++)
         {
@@ -27,6 +27,18 @@ public class StoriesGoldenTests
         }
 
         Assert.True(rows >= 4 * 24, $"only {rows} rows were compared");
+    }
+
+    [SharedDataTheory]
+    [InlineData("stories260K", "logits_f64")]
+    [InlineData("stories260K-f16-untied", "logits_f64_f16")]
+    [InlineData("stories260K-bf16-sharded", "logits_f64_bf16")]
+    public void Forward_HalfPrecisionCache_LogitsWithinItsPrecision(string model, string column)
+    {
+        var golden = new GoldenTensors(TestData.Path("models/stories260K_golden_logits.safetensors"));
+        using Checkpoint checkpoint = Checkpoint.Open(TestData.Path("models/" + model));
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { CacheFormat = WeightFormat.F16 });
+        GoldenAssert.Close(golden.Rows($"p1.{column}"), backend.Logits(golden.Integers("p1.input_ids")), 0.02);
     }
 
     [SharedDataTheory]
@@ -46,6 +58,44 @@ public class StoriesGoldenTests
 
             int[] prompt = GoldenAssert.Integers(row, "prompt_ids"), expected = GoldenAssert.Integers(row, "new_ids");
             Assert.Equal(expected, backend.Greedy(prompt, expected.Length));
+        }
+    }
+
+    [SharedDataTheory]
+    [InlineData(WeightFormat.Q8_0, null, 1e-3)]
+    [InlineData(WeightFormat.F32, WeightFormat.F16, 1e-5)]
+    [InlineData(WeightFormat.F16, null, 1e-5)]
+    [InlineData(WeightFormat.F32, WeightFormat.Q8_0, 3e-3)]
+    public void Forward_GoldenTexts_DistributionNearThatOfSingles(WeightFormat weights, WeightFormat? cache, double most)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(TestData.Path("models/stories260K"));
+        using var exact = CpuBackend.Load(checkpoint, new LlamaModelOptions());
+        using var rounded = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = weights, CacheFormat = cache });
+        double sum = 0;
+        int count = 0;
+        foreach (JsonElement row in TestData.Rows("models/stories260K_golden_nll.jsonl"))
+        {
+            int[] ids = GoldenAssert.Integers(row, "ids");
+            foreach ((float[] p, float[] q) in exact.Logits(ids).Zip(rounded.Logits(ids)))
+            {
+                sum += Divergence(p, q);
+                count++;
+            }
+        }
+
+        Assert.InRange(sum / count, 0, most);
+
+        // Kullback-Leibler: Σ p (ln p − ln q).
+        static double Divergence(float[] p, float[] q)
+        {
+            double logP = LogSum(p), logQ = LogSum(q);
+            return p.Zip(q, (x, y) => Math.Exp(x - logP) * (x - logP - (y - logQ))).Sum();
+        }
+
+        static double LogSum(float[] logits)
+        {
+            double largest = logits.Max();
+            return largest + Math.Log(logits.Sum(logit => Math.Exp(logit - largest)));
         }
     }
 

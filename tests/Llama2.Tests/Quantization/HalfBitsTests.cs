@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Llama2.Tests;
 
 public class HalfBitsTests
@@ -9,6 +11,21 @@ public class HalfBitsTests
         {
             float expected = (float)BitConverter.UInt16BitsToHalf((ushort)bits);
             Assert.Equal(BitConverter.SingleToUInt32Bits(expected), BitConverter.SingleToUInt32Bits(HalfBits.ToSingle((ushort)bits)));
+        }
+    }
+
+    [Fact]
+    public void ToSingle_EveryHalfInVectors_IsTheValueOfTheHalfOrStaysNotFinite()
+    {
+        for (int bits = 0; bits <= ushort.MaxValue; bits++)
+        {
+            float expected = (float)BitConverter.UInt16BitsToHalf((ushort)bits);
+            int extended = (short)bits;
+            foreach (float value in (float[])
+                [HalfBits.ToSingle(Vector512.Create(extended))[15], HalfBits.ToSingle(Vector256.Create(extended))[7], HalfBits.ToSingle(Vector128.Create(extended))[3]])
+            {
+                Assert.True(float.IsFinite(expected) ? BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(value) : !float.IsFinite(value), $"{bits:X4}: {value}");
+            }
         }
     }
 

@@ -3,30 +3,9 @@ namespace Llama2.Tests;
 /// <summary>The public surface of the engine, as a text that a reviewer reads.</summary>
 public sealed class PublicApiTests
 {
-    private const string Approved = "tests/Llama2.Tests/Repository/PublicApi.approved.txt";
-    private const string Approve = "LLAMA2_APPROVE=1 dotnet test tests/Llama2.Tests --filter FullyQualifiedName~PublicApiTests";
-
     [Fact]
-    public void PublicApi_Today_IsTheApprovedOne()
-    {
-        string received = PublicApiText.Of(typeof(LlamaModel).Assembly);
-        string approvedPath = Path.Combine(RepositoryFiles.Root, Approved);
-        if (Environment.GetEnvironmentVariable("LLAMA2_APPROVE") == "1")
-        {
-            File.WriteAllText(approvedPath, received);
-        }
-
-        string approved = File.Exists(approvedPath) ? File.ReadAllText(approvedPath).ReplaceLineEndings("\n") : "";
-        if (approved != received)
-        {
-            string receivedPath = Path.Combine(RepositoryFiles.Root, "artifacts", "PublicApi.received.txt");
-            Directory.CreateDirectory(Path.GetDirectoryName(receivedPath)!);
-            File.WriteAllText(receivedPath, received);
-            string[] before = approved.Split('\n'), after = received.Split('\n');
-            string difference = string.Join('\n', [.. before.Except(after).Select(line => $"- {line}"), .. after.Except(before).Select(line => $"+ {line}")]);
-            Assert.Fail($"The public surface changed:\n{difference}\nIf that is meant, review it and approve it with\n  {Approve}");
-        }
-    }
+    public void PublicApi_Today_IsTheApprovedOne() =>
+        PublicApiText.AssertApproved(typeof(LlamaModel).Assembly, "tests/Llama2.Tests", "Repository/PublicApi.approved.txt");
 
     [Fact]
     public void Of_KnownMembers_ReadAsInCode()

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Llama2.Testing;
 
 namespace Llama2.Tests;
 
@@ -23,6 +24,32 @@ internal static class PublicApiText
         [typeof(string)] = "string",
         [typeof(object)] = "object",
     };
+
+    /// <summary>Compares an assembly's text with the approved one, or with LLAMA2_APPROVE=1 approves it.</summary>
+    /// <param name="assembly">The assembly.</param>
+    /// <param name="project">The folder of the tests, in the repository.</param>
+    /// <param name="file">The approved text, in that folder.</param>
+    public static void AssertApproved(Assembly assembly, string project, string file)
+    {
+        string received = Of(assembly), approvedPath = Path.Combine(TestData.Repository, project, file);
+        if (Environment.GetEnvironmentVariable("LLAMA2_APPROVE") == "1")
+        {
+            File.WriteAllText(approvedPath, received);
+        }
+
+        string approved = File.Exists(approvedPath) ? File.ReadAllText(approvedPath).ReplaceLineEndings("\n") : "";
+        if (approved != received)
+        {
+            string receivedPath = Path.Combine(TestData.Repository, "artifacts", "PublicApi.received.txt");
+            Directory.CreateDirectory(Path.GetDirectoryName(receivedPath)!);
+            File.WriteAllText(receivedPath, received);
+            string[] before = approved.Split('\n'), after = received.Split('\n');
+            string difference = string.Join('\n', [.. before.Except(after).Select(line => $"- {line}"), .. after.Except(before).Select(line => $"+ {line}")]);
+            Assert.Fail(
+                $"The public surface changed:\n{difference}\nIf that is meant, review it and approve it with\n" +
+                $"  LLAMA2_APPROVE=1 dotnet test {project} --filter FullyQualifiedName~PublicApiTests");
+        }
+    }
 
     public static string Of(Assembly assembly)
     {

@@ -39,4 +39,15 @@ internal static class ReadmeSnippets
         ChatResponse response = await client.GetResponseAsync(messages, options);
         return response;
     }
+
+    public static async Task Adapters(IEnumerable<ChatMessage> messages)
+    {
+        using LlamaModel model = LlamaModel.Load("Llama-2-7b-chat-hf");
+        model.LoadAdapter("legal", "adapters/legal");                             // a PEFT folder
+        using IChatClient client = model.AsIChatClient(leaveOpen: true);
+        var options = new ChatOptions { AdditionalProperties = new() { ["adapter"] = "legal" } };
+        ChatResponse response = await client.GetResponseAsync(messages, options);
+        model.UnloadAdapter("legal");                                             // requests that run keep it
+        Console.WriteLine(response);
+    }
 }

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -39,9 +40,19 @@ internal static unsafe class ElementKernels
     }
 
     /// <summary>Turns the pairs (i, i + half) of one head by their angles.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rotate(float* head, float* cosines, float* sines, int half)
     {
-        for (int i = 0; i < half; i++)
+        int i = 0;
+        for (; i + 8 <= half; i += 8)
+        {
+            Vector256<float> x = Vector256.Load(head + i), y = Vector256.Load(head + half + i);
+            Vector256<float> cosine = Vector256.Load(cosines + i), sine = Vector256.Load(sines + i);
+            (x * cosine - y * sine).Store(head + i);
+            (y * cosine + x * sine).Store(head + half + i);
+        }
+
+        for (; i < half; i++)
         {
             float x = head[i], y = head[i + half];
             head[i] = x * cosines[i] - y * sines[i];
@@ -50,10 +61,18 @@ internal static unsafe class ElementKernels
     }
 
     /// <summary>gate = gate · σ(gate) · up (Shazeer 2020).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SwiGlu(float* gate, float* up, int length)
     {
         float* buffer = stackalloc float[16];
-        for (int i = 0; i < length; i += 8)
+        int start = 0;
+        for (; Avx512F.IsSupported && start + 16 <= length; start += 16)
+        {
+            Vector512<float> wide = Vector512.Load(gate + start);
+            (wide / (Vector512<float>.One + Exp(-wide)) * Vector512.Load(up + start)).Store(gate + start);
+        }
+
+        for (int i = start; i < length; i += 8)
         {
             int count = Math.Min(8, length - i);
             if (count == 8)
@@ -75,13 +94,34 @@ internal static unsafe class ElementKernels
             gate / (Vector256<float>.One + Exp(-gate)) * up;
     }
 
-    /// <summary>values = e^(value − largest) ÷ their sum.</summary>
-    public static void Softmax(float* values, int length)
+    /// <summary>values = e^(value − largest).</summary>
+    /// <returns>The largest value and the sum of the results; −∞ and 0 where there are none.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static (float Largest, float Sum) Exponentiate(float* values, int length)
     {
+        if (length == 0)
+        {
+            return (float.NegativeInfinity, 0);
+        }
+
         float largest = TensorPrimitives.Max(new ReadOnlySpan<float>(values, length));
-        Vector256<float> shift = Vector256.Create(largest), low = default, high = default;
+        Vector256<float> low = default, high = default;                       // 16 lanes of partial sums, whatever the registers
         float* buffer = stackalloc float[16];
-        for (int i = 0; i < length; i += 16)                                  // 16 lanes of partial sums, whatever the registers
+        int i = 0;
+        if (Avx512F.IsSupported)
+        {
+            Vector512<float> shift = Vector512.Create(largest), sums = default;
+            for (; i + 16 <= length; i += 16)
+            {
+                Vector512<float> power = Exp(Vector512.Load(values + i) - shift);
+                sums += power;
+                power.Store(values + i);
+            }
+
+            (low, high) = (sums.GetLower(), sums.GetUpper());
+        }
+
+        for (; i < length; i += 16)
         {
             int count = Math.Min(16, length - i);
             float* at = values + i;
@@ -92,6 +132,7 @@ internal static unsafe class ElementKernels
                 at = buffer;
             }
 
+            Vector256<float> shift = Vector256.Create(largest);
             Vector256<float> first = Exp(Vector256.Load(at) - shift), second = Exp(Vector256.Load(at + 8) - shift);
             low += first;
             high += second;
@@ -106,11 +147,14 @@ internal static unsafe class ElementKernels
         Vector256<float> eight = low + high;
         Vector128<float> four = eight.GetLower() + eight.GetUpper();
         Vector64<float> two = four.GetLower() + four.GetUpper();
-        var result = new Span<float>(values, length);
-        TensorPrimitives.Multiply(result, 1 / (two[0] + two[1]), result);
+        return (largest, two[0] + two[1]);
     }
 
+    /// <inheritdoc cref="Exp(Vector256{float})"/>
+    public static float Exp(float x) => Exp(Vector256.Create(x)).ToScalar();
+
     /// <summary>sum[i] += factor · values[i], fused.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddScaled(float factor, float* values, float* sum, int length)
     {
         Vector256<float> factors = Vector256.Create(factor);
@@ -124,6 +168,29 @@ internal static unsafe class ElementKernels
         {
             sum[i] = MathF.FusedMultiplyAdd(factor, values[i], sum[i]);
         }
+    }
+
+    /// <inheritdoc cref="Exp(Vector256{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> Exp(Vector512<float> x)
+    {
+        Vector512<float> n = Vector512.Round(x * Vector512.Create(1.44269504f));
+        Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), x);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);
+        Vector512<float> p = Vector512.Create(1f / 5040);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 720));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 120));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 24));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 6));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(0.5f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512<float>.One);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512<float>.One);
+        Vector512<int> exponent = Vector512.ConvertToInt32(Vector512.Min(Vector512.Max(n, Vector512.Create(-127f)), Vector512.Create(127f)));
+        Vector512<float> power = ((exponent + Vector512.Create(127)) << 23).AsSingle();
+        Vector512<float> result = p * power;
+        result = Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512.Create(-87f)), Vector512<float>.Zero, result);
+        result = Vector512.ConditionalSelect(Vector512.GreaterThan(x, Vector512.Create(88f)), Vector512.Create(float.PositiveInfinity), result);
+        return Vector512.ConditionalSelect(Vector512.Equals(x, x), result, x);
     }
 
     /// <summary>

@@ -2,35 +2,52 @@ namespace Llama2;
 
 /// <summary>A weight matrix of any format: [rows, columns], multiplied with many inputs at a time.</summary>
 /// <remarks>
-/// Immutable. Rows lie in memory of the matrix's own or in the mapped checkpoint. A stripe of rows is decoded once and then serves every
-/// input of the batch; a plain single-precision matrix is used where it lies.
+/// Immutable. A packed matrix holds its weights once, in the order in which kernels read them. One that is not packed leaves its rows where they
+/// are, in the mapped checkpoint or as read from it, and packs a stripe whenever it is multiplied: the bits of a product are the same either way.
 /// </remarks>
 internal sealed unsafe class WeightMatrix : IDisposable
 {
-    /// <summary>Rows that are decoded together; a stripe is the unit of work of a thread.</summary>
-    public const int StripeRows = 16;
+    /// <summary>Rows that are multiplied together; a stripe is the unit of work of a thread.</summary>
+    public const int StripeRows = FloatTiles.StripeRows;
 
+    private const int ChunkColumns = 256;                                     // of plain weights: 32 KiB of singles, which stay in the first cache
+
+    private readonly nint _stripeBytes;
     private readonly AlignedMemory? _owned;
-    private readonly byte* _rows;
+    private readonly byte* _stripes;                                          // null where the matrix is not packed
+    private readonly byte* _rows;                                             // null where it is
     private readonly int _rowBytes;
 
     /// <summary>A matrix over memory that the caller has filled, and which it owns from now on.</summary>
-    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory)
+    /// <param name="format">The format.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="memory">Whole stripes if <paramref name="packed"/>, else rows.</param>
+    /// <param name="packed">Whether the memory is packed.</param>
+    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool packed)
         : this(format, rows, columns)
     {
         _owned = memory;
-        _rows = memory.Pointer;
+        if (packed)
+        {
+            _stripes = memory.Pointer;
+        }
+        else
+        {
+            _rows = memory.Pointer;
+        }
     }
 
     /// <summary>A matrix that stays in the mapped checkpoint.</summary>
     public WeightMatrix(WeightFormat format, int rows, int columns, MappedRegion region)
         : this(format, rows, columns)
-        => _rows = region.File.Pointer(region.Offset, ByteSize);
+        => _rows = region.File.Pointer(region.Offset, (long)rows * _rowBytes);
 
     private WeightMatrix(WeightFormat format, int rows, int columns)
     {
         (Format, Rows, Columns) = (format, rows, columns);
         _rowBytes = checked((int)format.RowBytes(columns));
+        _stripeBytes = (nint)StripePacker.StripeBytes(format, columns);
     }
 
     public WeightFormat Format { get; }
@@ -39,42 +56,106 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     public int Columns { get; }
 
-    public long ByteSize => (long)Rows * _rowBytes;
+    public long ByteSize => _owned?.Bytes ?? (long)Rows * _rowBytes;
 
     /// <summary>Units of work of a multiplication.</summary>
-    public int Stripes => (Rows + StripeRows - 1) / StripeRows;
+    public int Stripes => StripesOf(Rows);
 
-    /// <summary>Floats that <see cref="MultiplyStripe"/> needs to decode into.</summary>
-    public long ScratchFloats => Format == WeightFormat.F32 ? 0 : (long)StripeRows * Columns;
+    /// <summary>Whether the kernels read inputs as integers rather than floats.</summary>
+    public bool ReadsBytes => Format.BlockLength() > 1;
+
+    /// <summary>Bytes that a thread needs to pack a stripe into, and to widen weights.</summary>
+    public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + (ReadsBytes || Format == WeightFormat.F32 ? 0 : ChunkColumns * StripeRows * sizeof(float));
+
+    /// <summary>Stripes of a number of rows; the last may be in part empty.</summary>
+    public static int StripesOf(int rows) => (rows + StripeRows - 1) / StripeRows;
+
+    /// <summary>Bytes of a packed matrix.</summary>
+    public static long PackedBytes(WeightFormat format, int rows, int columns) =>
+        StripesOf(rows) * StripePacker.StripeBytes(format, columns);
 
     /// <summary>Decodes one row.</summary>
-    public void ReadRow(int row, Span<float> destination) =>
-        WeightCodec.Decode(Format, new ReadOnlySpan<byte>(_rows + (long)row * _rowBytes, _rowBytes), destination);
-
-    /// <summary>output[i, r] = Σ W[r, c] · inputs[i, c] for the rows r of one stripe.</summary>
-    /// <param name="stripe">From 0 to <see cref="Stripes"/> − 1.</param>
-    /// <param name="inputs">[inputCount, columns].</param>
-    /// <param name="inputCount">Inputs of the batch.</param>
-    /// <param name="output">[inputCount, rows].</param>
-    /// <param name="scratch"><see cref="ScratchFloats"/> floats of the calling thread.</param>
-    public void MultiplyStripe(int stripe, float* inputs, int inputCount, float* output, float* scratch)
+    public void ReadRow(int row, Span<float> destination)
     {
-        int first = stripe * StripeRows, count = Math.Min(StripeRows, Rows - first);
-        float* rows = scratch;
-        if (Format == WeightFormat.F32)
+        destination = destination[..Columns];
+        if (_rows is null)
         {
-            rows = (float*)(_rows + (long)first * _rowBytes);
+            StripePacker.ReadRow(Format, _stripes + row / StripeRows * _stripeBytes, row % StripeRows, destination);
         }
         else
         {
-            for (int row = 0; row < count; row++)
-            {
-                ReadRow(first + row, new Span<float>(scratch + (long)row * Columns, Columns));
-            }
+            WeightCodec.Decode(Format, new ReadOnlySpan<byte>(_rows + (nint)row * _rowBytes, _rowBytes), destination);
+        }
+    }
+
+    /// <summary>output[i, r] = Σ W[r, c] · inputs[i, c] for the rows r of one stripe, or is increased by that.</summary>
+    /// <param name="stripe">From 0 to <see cref="Stripes"/> − 1.</param>
+    /// <param name="inputs">The inputs.</param>
+    /// <param name="output">[inputs, rows].</param>
+    /// <param name="add">Whether the product is added to the output.</param>
+    /// <param name="sums">[inputs, 32] floats of the calling thread.</param>
+    /// <param name="scratch"><see cref="ScratchBytes"/> of the calling thread.</param>
+    public void MultiplyStripe(int stripe, InputTiles inputs, float* output, bool add, float* sums, byte* scratch)
+    {
+        int first = stripe * StripeRows, count = Math.Min(StripeRows, Rows - first);
+        byte* weights = _stripes + stripe * _stripeBytes;
+        if (_stripes is null)
+        {
+            StripePacker.Pack(Format, _rows + (nint)first * _rowBytes, count, Columns, scratch);
+            weights = scratch;
+            scratch += _stripeBytes;
         }
 
-        DotKernels.Multiply(rows, count, inputs, inputCount, Columns, output + first, Rows);
+        if (ReadsBytes)
+        {
+            for (int tile = 0; tile < inputs.Tiles; tile++)
+            {
+                StripeKernels.MultiplyBytes(
+                    Format, weights, inputs.Bytes(tile), inputs.RowsOf(tile), Columns, sums + (nint)tile * inputs.TileRows * StripeRows);
+            }
+        }
+        else
+        {
+            MultiplyPlain(weights, inputs, sums, (float*)scratch);
+        }
+
+        for (nint input = 0; input < inputs.Count; input++)
+        {
+            float* to = output + input * Rows + first;
+            if (add)
+            {
+                ElementKernels.Add(sums + input * StripeRows, to, count);
+            }
+            else
+            {
+                new ReadOnlySpan<float>(sums + input * StripeRows, count).CopyTo(new Span<float>(to, count));
+            }
+        }
     }
 
     public void Dispose() => _owned?.Dispose();
+
+    /// <summary>Chunk by chunk of columns, each widened once and then used by all tiles; the sums go on from chunk to chunk.</summary>
+    private void MultiplyPlain(byte* weights, InputTiles inputs, float* sums, float* chunk)
+    {
+        new Span<float>(sums, inputs.Count * StripeRows).Clear();
+        int weightBytes = Format.BlockBytes();
+        for (int start = 0; start < Columns; start += ChunkColumns)
+        {
+            int columns = Math.Min(ChunkColumns, Columns - start);
+            byte* from = weights + (nint)start * StripeRows * weightBytes;
+            bool widen = inputs.Tiles > 1 && Format != WeightFormat.F32;
+            if (widen)
+            {
+                StripeKernels.Widen(Format, from, columns * StripeRows, chunk);
+            }
+
+            for (int tile = 0; tile < inputs.Tiles; tile++)
+            {
+                int rows = inputs.RowsOf(tile);
+                float* input = inputs.Floats(tile) + start, to = sums + (nint)tile * inputs.TileRows * StripeRows;
+                StripeKernels.AddPlain(widen ? WeightFormat.F32 : Format, widen ? (byte*)chunk : from, input, Columns, rows, columns, to, StripeRows);
+            }
+        }
+    }
 }

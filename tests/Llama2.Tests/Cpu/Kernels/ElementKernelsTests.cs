@@ -30,18 +30,23 @@ public unsafe class ElementKernelsTests
     [InlineData(16)]
     [InlineData(45)]
     [InlineData(1000)]
-    public void Softmax_RandomInput_EqualsDoublePrecision(int length)
+    public void Exponentiate_RandomInput_EqualsDoublePrecision(int length)
     {
         float[] values = Floats(length, 10);
-        double largest = values.Max(), sum = values.Sum(value => Math.Exp(value - largest));
-        double[] expected = [.. values.Select(value => Math.Exp(value - largest) / sum)];
+        float largest = values.Max();
+        double[] expected = [.. values.Select(value => Math.Exp((double)value - largest))];
         fixed (float* at = values)
         {
-            ElementKernels.Softmax(at, length);
+            (float foundLargest, float sum) = ElementKernels.Exponentiate(at, length);
+            Assert.Equal(largest, foundLargest);
+            Assert.Equal(expected.Sum(), sum, expected.Sum() * 1e-6);
         }
 
         Assert.All(expected.Zip(values), pair => Assert.Equal(pair.First, pair.Second, 1e-6));
     }
+
+    [Fact]
+    public void Exponentiate_Nothing_HasNoSum() => Assert.Equal((float.NegativeInfinity, 0f), ElementKernels.Exponentiate(null, 0));
 
     [Theory]
     [InlineData(5)]

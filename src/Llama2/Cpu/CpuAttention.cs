@@ -1,0 +1,236 @@
+namespace Llama2;
+
+/// <summary>Grouped-query attention over the caches of a batch: softmax(q · kᵀ ÷ √headSize) · v, causal.</summary>
+/// <remarks>
+/// Up to 24 queries of a sequence that share keys and values go through them together, so that what is read, and widened, once serves them all; a
+/// long cache is cut into spans of positions, which are merged in their order as in online softmax (Milakov and Gimelshein 2018). Neither
+/// changes what is added in which order, so the bits of a token depend neither on the batch nor on the threads.
+/// </remarks>
+internal sealed unsafe class CpuAttention : IDisposable
+{
+    private const int Span = 512;                                        // positions; a multiple of the cache's blocks
+    private const int Block = CpuKeyValueCache.BlockTokens;
+    private const int MostTileRows = InputTiles.MostTileRows;            // queries of one product
+    private const int MostQueries = 4 * MostTileRows;
+
+    private readonly LlamaConfig _config;
+    private readonly WorkerGroup _workers;
+    private readonly Action<int, int> _attend, _merge;
+    private readonly int _headGroup, _paddedSize, _partFloats;
+    private readonly float _scale;                                       // 1 / √headSize keeps the scores' variance near 1
+    private readonly AlignedMemory[] _scratch;                           // per thread: queries, scores, sums, a widened block
+    private AlignedMemory _parts = new(0);                               // [parts, kvHeads, 24, max + sum + padded head size]
+    private QueryGroup[] _groups = [];
+    private int[] _groupOfPart = [];
+    private int _groupCount, _partCount;
+
+    // What the threads work on: set before a job, read by its items.
+    private float* _queries, _attended;
+    private int _layer;
+
+    public CpuAttention(LlamaConfig config, WorkerGroup workers)
+    {
+        (_config, _workers, _attend, _merge) = (config, workers, Attend, Merge);
+        _headGroup = config.HeadCount / config.KeyValueHeadCount;
+        _paddedSize = CpuKeyValueCache.PaddedHeadSize(config);
+        _partFloats = MostQueries * (2 + _paddedSize);
+        _scale = 1 / MathF.Sqrt(config.HeadSize);
+        _scratch = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(ScratchBytes(config)))];
+    }
+
+    /// <summary>Bytes that a thread works in.</summary>
+    public static long ScratchBytes(LlamaConfig config) =>
+        sizeof(float) * ((long)MostQueries * (config.HeadSize + Span + CpuKeyValueCache.PaddedHeadSize(config)) + BlockFloats(config));
+
+    /// <summary>Cuts the queries of a batch into groups and their caches into spans.</summary>
+    public void Prepare(LlamaBatch batch)
+    {
+        (_groupCount, _partCount) = (0, 0);
+        foreach (BatchPiece piece in batch.Pieces)
+        {
+            for (int query = 0; query < piece.Count * _headGroup; query += MostQueries)
+            {
+                int count = Math.Min(MostQueries, piece.Count * _headGroup - query);
+                int length = piece.Cache.Length + (query + count - 1) / _headGroup + 1, spans = (length + Span - 1) / Span;
+                Grow(ref _groups, _groupCount + 1);
+                Grow(ref _groupOfPart, _partCount + spans);
+                _groupOfPart.AsSpan(_partCount, spans).Fill(_groupCount);
+                _groups[_groupCount++] = new((CpuKeyValueCache)piece.Cache, piece.Start, piece.Cache.Length, query, count, length, _partCount, spans);
+                _partCount += spans;
+            }
+        }
+
+        long bytes = _partCount > _groupCount ? sizeof(float) * (long)_partCount * _config.KeyValueHeadCount * _partFloats : 0;
+        AlignedMemory.Reserve(ref _parts, bytes, bytes / 4);
+    }
+
+    /// <summary>Attention of one layer, whose keys and values are stored.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="queries">[tokens, heads, head size].</param>
+    /// <param name="attended">[tokens, heads, head size].</param>
+    public void Run(int layer, float* queries, float* attended)
+    {
+        _layer = layer;
+        _queries = queries;
+        _attended = attended;
+        _workers.For(_partCount * _config.KeyValueHeadCount, _attend);
+        if (_partCount > _groupCount)
+        {
+            _workers.For(_groupCount * _config.KeyValueHeadCount, _merge);
+        }
+    }
+
+    public void Dispose()
+    {
+        _parts.Dispose();
+        Array.ForEach(_scratch, memory => memory.Dispose());
+    }
+
+    private static void Grow<T>(ref T[] array, int length)
+    {
+        if (array.Length < length)
+        {
+            Array.Resize(ref array, Math.Max(length, 2 * array.Length));
+        }
+    }
+
+    private static long BlockFloats(LlamaConfig config) => (long)Block * CpuKeyValueCache.PaddedHeadSize(config);
+
+    /// <summary>One group of queries against one span of one key-value head.</summary>
+    private void Attend(int worker, int item)
+    {
+        int part = Math.DivRem(item, _config.KeyValueHeadCount, out int head);
+        ref readonly QueryGroup group = ref _groups[_groupOfPart[part]];
+        int start = (part - group.FirstPart) * Span, length = Math.Min(Span, group.Length - start), stride = (length + Block - 1) / Block * Block;
+        float* queries = _scratch[worker].Floats, scores = queries + MostQueries * _config.HeadSize;
+        float* sums = scores + MostQueries * Span, widened = sums + MostQueries * _paddedSize;
+        float* largest = stackalloc float[MostQueries], totals = stackalloc float[MostQueries];
+
+        LoadQueries(group, head, queries);
+        Score(group, head, start, length, queries, scores, stride, widened);
+        for (int query = 0; query < group.Count; query++)
+        {
+            float* weights = scores + query * stride;
+            int visible = Math.Clamp(group.Visible(query, _headGroup) - start, 0, length);
+            (largest[query], totals[query]) = ElementKernels.Exponentiate(weights, visible);
+            new Span<float>(weights + visible, length - visible).Clear();
+        }
+
+        Weigh(group, head, start, length, scores, stride, sums, widened);
+        for (int query = 0; query < group.Count; query++)
+        {
+            float* sum = sums + query * _paddedSize;
+            if (group.Spans == 1)
+            {
+                ElementKernels.Scale(sum, 1 / totals[query], _config.HeadSize);
+                new ReadOnlySpan<float>(sum, _config.HeadSize).CopyTo(new Span<float>(Attended(group, head, query), _config.HeadSize));
+                continue;
+            }
+
+            float* to = Part(group, head, query, part - group.FirstPart);
+            (to[0], to[1]) = (largest[query], totals[query]);
+            new ReadOnlySpan<float>(sum, _paddedSize).CopyTo(new Span<float>(to + 2, _paddedSize));
+        }
+    }
+
+    /// <summary>scores[query, position] = key · query, for the positions that a query sees and some further ones.</summary>
+    private void Score(in QueryGroup group, int head, int start, int length, float* queries, float* scores, int stride, float* widened)
+    {
+        new Span<float>(scores, group.Count * stride).Clear();
+        for (int at = 0; at < length; at += Block)
+        {
+            byte* stored = group.Cache.Keys(_layer, head, (start + at) / Block);
+            CpuKeyValueCache.Numbers keys = group.Cache.Read(stored, _config.HeadSize, areKeys: true, group.Count > MostTileRows, widened);
+            for (int query = 0, rows; query < group.Count; query += rows)
+            {
+                rows = Math.Min(group.TileRows, group.Count - query);
+                if (group.Visible(query + rows - 1, _headGroup) > start + at)
+                {
+                    float* from = queries + query * _config.HeadSize;
+                    StripeKernels.AddPlain(keys.Format, keys.Pointer, from, _config.HeadSize, rows, _config.HeadSize, scores + query * stride + at, stride);
+                }
+            }
+        }
+    }
+
+    /// <summary>sums[query] = Σ probability · value over the positions of the span.</summary>
+    private void Weigh(in QueryGroup group, int head, int start, int length, float* probabilities, int stride, float* sums, float* widened)
+    {
+        new Span<float>(sums, group.Count * _paddedSize).Clear();
+        for (int at = 0; at < length; at += Block)
+        {
+            byte* stored = group.Cache.Values(_layer, head, (start + at) / Block);
+            CpuKeyValueCache.Numbers values = group.Cache.Read(stored, _paddedSize, areKeys: false, group.Count > MostTileRows, widened);
+            int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * values.Format.BlockBytes();
+            for (int query = 0, rows; query < group.Count; query += rows)
+            {
+                rows = Math.Min(group.TileRows, group.Count - query);
+                float* weights = probabilities + query * stride + at, to = sums + query * _paddedSize;
+                for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > start + at; stripe++)
+                {
+                    StripeKernels.AddPlain(values.Format, values.Pointer + stripe * stripeBytes, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
+                }
+            }
+        }
+    }
+
+    /// <summary>Brings the spans of one group and head to their common maximum and adds them up.</summary>
+    private void Merge(int worker, int item)
+    {
+        int index = Math.DivRem(item, _config.KeyValueHeadCount, out int head), size = _config.HeadSize;
+        ref readonly QueryGroup group = ref _groups[index];
+        for (int query = 0; query < group.Count && group.Spans > 1; query++)
+        {
+            float largest = float.NegativeInfinity, total = 0;
+            for (int span = 0; span < group.Spans; span++)
+            {
+                largest = MathF.Max(largest, Part(group, head, query, span)[0]);
+            }
+
+            float* to = Attended(group, head, query);
+            new Span<float>(to, size).Clear();
+            for (int span = 0; span < group.Spans; span++)
+            {
+                float* part = Part(group, head, query, span);
+                float factor = part[1] == 0 ? 0 : ElementKernels.Exp(part[0] - largest);     // nothing visible in the span
+                total = MathF.FusedMultiplyAdd(factor, part[1], total);
+                ElementKernels.AddScaled(factor, part + 2, to, size);
+            }
+
+            ElementKernels.Scale(to, 1 / total, size);
+        }
+    }
+
+    private float* Part(in QueryGroup group, int head, int query, int span) =>
+        _parts.Floats + ((nint)(group.FirstPart + span) * _config.KeyValueHeadCount + head) * _partFloats + query * (2 + _paddedSize);
+
+    /// <summary>The scaled queries of a group: [queries, head size].</summary>
+    private void LoadQueries(in QueryGroup group, int head, float* queries)
+    {
+        for (int query = 0; query < group.Count; query++, queries += _config.HeadSize)
+        {
+            new ReadOnlySpan<float>(_queries + group.Offset(query, head, _config), _config.HeadSize).CopyTo(new Span<float>(queries, _config.HeadSize));
+            ElementKernels.Scale(queries, _scale, _config.HeadSize);
+        }
+    }
+
+    private float* Attended(in QueryGroup group, int head, int query) => _attended + group.Offset(query, head, _config);
+
+    /// <summary>Up to 24 queries of one sequence: the heads that share keys and values at one position, then those at the next.</summary>
+    private readonly record struct QueryGroup(
+        CpuKeyValueCache Cache, int FirstToken, int FirstPosition, int FirstQuery, int Count, int Length, int FirstPart, int Spans)
+    {
+        /// <summary>Queries of one product.</summary>
+        public int TileRows => InputTiles.TileRowsFor(Count);
+
+        /// <summary>Positions that a query sees.</summary>
+        public int Visible(int query, int headGroup) => FirstPosition + (FirstQuery + query) / headGroup + 1;
+
+        /// <summary>Where a query stands in [tokens, heads, head size].</summary>
+        public nint Offset(int query, int keyValueHead, LlamaConfig config)
+        {
+            int headGroup = config.HeadCount / config.KeyValueHeadCount, token = Math.DivRem(FirstQuery + query, headGroup, out int member);
+            return ((nint)(FirstToken + token) * config.HeadCount + keyValueHead * headGroup + member) * config.HeadSize;
+        }
+    }
+}

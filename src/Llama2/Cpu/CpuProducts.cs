@@ -1,0 +1,146 @@
+namespace Llama2;
+
+/// <summary>The matrix products of a forward pass and the steps that make their inputs, on all threads.</summary>
+/// <remarks>Matrices with the same input are one job, and the input is brought into the kernels' order once for all of them. One caller at a time.</remarks>
+internal sealed unsafe class CpuProducts : IDisposable
+{
+    private const int MostMatrices = CpuAdapterProducts.MostMatrices;
+
+    private readonly WorkerGroup _workers;
+    private readonly CpuAdapterProducts _adapters;
+    private readonly InputTiles _inputs = new();
+    private readonly AlignedMemory[] _scratch;                           // per thread: stripes that are packed or widened
+    private readonly AlignedMemory[] _sums;                              // per thread: [inputs, 32]
+    private readonly Action<int, int> _fill, _multiply, _normalize, _swiGlu;
+
+    // What the threads work on: set before a job, read by its items.
+    private readonly WeightMatrix[] _matrices = new WeightMatrix[MostMatrices];
+    private readonly float*[] _outputs = new float*[MostMatrices];
+    private float* _input, _normed, _up;
+    private AlignedMemory? _norm;
+    private float _epsilon;
+    private int _width;
+    private bool _add;
+
+    public CpuProducts(WorkerGroup workers, long scratchBytes)
+    {
+        (_workers, _fill, _multiply, _normalize, _swiGlu) = (workers, Fill, MultiplyStripe, NormalizeRow, SwiGluRow);
+        _adapters = new CpuAdapterProducts(workers);
+        _scratch = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(scratchBytes))];
+        _sums = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(0))];
+    }
+
+    /// <summary>Makes room for the tokens of a batch and notes their adapters.</summary>
+    public void Prepare(LlamaBatch batch)
+    {
+        _adapters.Prepare(batch);
+        long bytes = sizeof(float) * (long)batch.Tokens.Length * WeightMatrix.StripeRows;
+        for (int worker = 0; worker < _sums.Length; worker++)
+        {
+            AlignedMemory.Reserve(ref _sums[worker], bytes);
+        }
+    }
+
+    /// <summary>output = RMSNorm(input) · weight, row by row.</summary>
+    /// <param name="input">[rows, length of the weight].</param>
+    /// <param name="weight">The weight.</param>
+    /// <param name="epsilon">Added to the mean of squares.</param>
+    /// <param name="output">[rows, length of the weight].</param>
+    /// <param name="rows">Rows.</param>
+    public void Normalize(float* input, AlignedMemory weight, float epsilon, float* output, int rows)
+    {
+        (_norm, _epsilon, _width) = (weight, epsilon, (int)(weight.Bytes / sizeof(float)));
+        _input = input;
+        _normed = output;
+        _workers.For(rows, _normalize);
+    }
+
+    /// <summary>gate = gate · σ(gate) · up, row by row.</summary>
+    /// <param name="gate">[rows, <paramref name="width"/>].</param>
+    /// <param name="up">[rows, <paramref name="width"/>].</param>
+    /// <param name="width">Numbers of a row.</param>
+    /// <param name="rows">Rows.</param>
+    public void SwiGlu(float* gate, float* up, int width, int rows)
+    {
+        _width = width;
+        _input = gate;
+        _up = up;
+        _workers.For(rows, _swiGlu);
+    }
+
+    /// <summary>outputs[i, r] = Σ W[r, c] · inputs[i, c], with what adapters add.</summary>
+    /// <param name="input">[count, columns].</param>
+    /// <param name="count">Inputs.</param>
+    /// <param name="products">One to three matrices with the same number of columns.</param>
+    public void Multiply(float* input, int count, params ReadOnlySpan<CpuProduct> products) => Run(input, count, products, add: false);
+
+    /// <summary>output[i, r] += Σ W[r, c] · inputs[i, c], with what adapters add: a half of a block onto the residual stream.</summary>
+    /// <param name="input">[count, columns].</param>
+    /// <param name="count">Inputs.</param>
+    /// <param name="product">The matrix.</param>
+    public void MultiplyAdd(float* input, int count, CpuProduct product) => Run(input, count, [product], add: true);
+
+    public void Dispose()
+    {
+        _adapters.Dispose();
+        _inputs.Dispose();
+        Array.ForEach(_scratch, memory => memory.Dispose());
+        Array.ForEach(_sums, memory => memory.Dispose());
+    }
+
+    private void Run(float* input, int count, ReadOnlySpan<CpuProduct> products, bool add)
+    {
+        _add = add;
+        int stripes = 0;
+        bool bytes = false;
+        for (int i = 0; i < products.Length; i++)
+        {
+            WeightMatrix matrix = products[i].Matrix;
+            _matrices[i] = matrix;
+            _outputs[i] = products[i].Output;
+            stripes += matrix.Stripes;
+            bytes |= matrix.ReadsBytes;
+        }
+
+        _inputs.Begin(input, count, _matrices[0].Columns);
+        if (bytes)
+        {
+            _inputs.BeginBytes();
+            _workers.For(_inputs.Tiles, _fill);
+        }
+
+        _adapters.Begin(products, input, count);
+        _workers.For(stripes, _multiply);
+    }
+
+    private void Fill(int worker, int tile) => _inputs.FillBytes(tile);
+
+    private void MultiplyStripe(int worker, int stripe)
+    {
+        int index = 0;
+        for (; stripe >= _matrices[index].Stripes; index++)
+        {
+            stripe -= _matrices[index].Stripes;
+        }
+
+        WeightMatrix matrix = _matrices[index];
+        matrix.MultiplyStripe(stripe, _inputs, _outputs[index], _add, _sums[worker].Floats, _scratch[worker].Pointer);
+        _adapters.AddStripe(index, matrix, stripe, _outputs[index], _inputs.Count);
+    }
+
+    private void NormalizeRow(int worker, int row)
+    {
+        nint offset = (nint)row * _width;
+        ElementKernels.RmsNorm(_input + offset, _norm!.Floats, _epsilon, _normed + offset, _width);
+    }
+
+    private void SwiGluRow(int worker, int row) => ElementKernels.SwiGlu(_input + (nint)row * _width, _up + (nint)row * _width, _width);
+}
+
+/// <summary>A matrix and where its product goes: [inputs, rows].</summary>
+internal readonly unsafe struct CpuProduct(WeightMatrix matrix, float* output)
+{
+    public WeightMatrix Matrix => matrix;
+
+    public float* Output => output;
+}

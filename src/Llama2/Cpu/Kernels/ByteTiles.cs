@@ -1,0 +1,313 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Llama2;
+
+/// <summary>Products of integer weights with up to six inputs: for each block of 32 columns an exact integer sum, then one fused multiply-add.</summary>
+/// <remarks>
+/// sum[m, r] = Σ over the blocks, in their order, of (Σ weight · input over the block) · (weight scale · input scale). Nothing else enters, so
+/// the bits are the same with every instruction set and for any number of inputs. The methods are compiled once and for good: the first token
+/// should not wait for a second compilation.
+/// </remarks>
+internal static unsafe class ByteTiles
+{
+    private const int PanelRows = 16;
+    private const int ScaleBytes = PanelRows * sizeof(ushort);
+    private const int NibbleBlock = PanelRows * ByteTile.BlockLength / 2 + ScaleBytes;
+    private const int ByteBlock = PanelRows * ByteTile.BlockLength + ScaleBytes;
+    private const int Ahead = 4096;                                           // bytes: the first tile, bound by memory, reads ahead
+
+    /// <summary>One register of rows, weights of 4 bits.</summary>
+    /// <param name="weights">Of the first block: [4, 16 rows, 4 columns] bytes; the low nibbles are a group of columns, the high ones the next.</param>
+    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="input">The inputs.</param>
+    /// <param name="blocks">Blocks of 32 columns.</param>
+    /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
+    /// <param name="stride">Distance of two inputs' sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Nibbles<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+        where TRows : struct, ITileRows
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
+        sbyte* x = input.Values;
+        for (int block = 0; block < blocks; block++)
+        {
+            int* pairs = input.PairSums + (nint)block * TRows.Count;
+            TBytes s0 = TBytes.Start(pairs[0], 8);
+            TBytes s1 = TRows.Count > 1 ? TBytes.Start(pairs[1], 8) : default;
+            TBytes s2 = TRows.Count > 2 ? TBytes.Start(pairs[2], 8) : default;
+            TBytes s3 = TRows.Count > 3 ? TBytes.Start(pairs[3], 8) : default;
+            TBytes s4 = TRows.Count > 4 ? TBytes.Start(pairs[4], 8) : default;
+            TBytes s5 = TRows.Count > 5 ? TBytes.Start(pairs[5], 8) : default;
+            for (int two = 0; two < 4; two++)
+            {
+                TBytes both = TBytes.Load(weights);
+                TBytes w = TBytes.LowNibbles(both);
+                s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
+                s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
+                s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
+                s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
+                s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
+                s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                w = TBytes.HighNibbles(both);
+                x += 4 * TRows.Count;
+                s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
+                s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
+                s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
+                s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
+                s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
+                s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                x += 4 * TRows.Count;
+                Prefetch(weights);
+                weights += 4 * PanelRows;
+            }
+
+            float* xScales = input.Scales + (nint)block * TRows.Count;
+            TFloats scale = TFloats.LoadHalves(scales);
+            scales += NibbleBlock / sizeof(ushort);
+            weights += ScaleBytes;
+            f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
+            f1 = TRows.Count > 1 ? TFloats.MultiplyAdd(TBytes.ToFloats(s1), TFloats.Multiply(scale, TFloats.Broadcast(xScales[1])), f1) : f1;
+            f2 = TRows.Count > 2 ? TFloats.MultiplyAdd(TBytes.ToFloats(s2), TFloats.Multiply(scale, TFloats.Broadcast(xScales[2])), f2) : f2;
+            f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(s3), TFloats.Multiply(scale, TFloats.Broadcast(xScales[3])), f3) : f3;
+            f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(s4), TFloats.Multiply(scale, TFloats.Broadcast(xScales[4])), f4) : f4;
+            f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(s5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
+        }
+
+        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums, stride);
+    }
+
+    /// <summary>One register of rows, weights of 8 bits, each taken as two nibbles: for processors whose byte products would not fit their sums.</summary>
+    /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
+    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="input">The inputs.</param>
+    /// <param name="blocks">Blocks of 32 columns.</param>
+    /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
+    /// <param name="stride">Distance of two inputs' sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void BytesAsNibbles<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+        where TRows : struct, ITileRows
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
+        sbyte* x = input.Values;
+        for (int block = 0; block < blocks; block++)
+        {
+            int* pairs = input.PairSums + (nint)block * TRows.Count;
+            TBytes l0 = default, l1 = default, l2 = default, l3 = default, l4 = default, l5 = default;
+            TBytes h0 = TBytes.Start(pairs[0], 8);
+            TBytes h1 = TRows.Count > 1 ? TBytes.Start(pairs[1], 8) : default;
+            TBytes h2 = TRows.Count > 2 ? TBytes.Start(pairs[2], 8) : default;
+            TBytes h3 = TRows.Count > 3 ? TBytes.Start(pairs[3], 8) : default;
+            TBytes h4 = TRows.Count > 4 ? TBytes.Start(pairs[4], 8) : default;
+            TBytes h5 = TRows.Count > 5 ? TBytes.Start(pairs[5], 8) : default;
+            for (int group = 0; group < 8; group++)
+            {
+                TBytes both = TBytes.Load(weights);
+                TBytes low = TBytes.LowNibbles(both), high = TBytes.HighNibbles(both);
+                l0 = TBytes.Add(l0, low, TBytes.Broadcast(x));
+                h0 = TBytes.Add(h0, high, TBytes.Broadcast(x));
+                l1 = TRows.Count > 1 ? TBytes.Add(l1, low, TBytes.Broadcast(x + 4)) : l1;
+                h1 = TRows.Count > 1 ? TBytes.Add(h1, high, TBytes.Broadcast(x + 4)) : h1;
+                l2 = TRows.Count > 2 ? TBytes.Add(l2, low, TBytes.Broadcast(x + 8)) : l2;
+                h2 = TRows.Count > 2 ? TBytes.Add(h2, high, TBytes.Broadcast(x + 8)) : h2;
+                l3 = TRows.Count > 3 ? TBytes.Add(l3, low, TBytes.Broadcast(x + 12)) : l3;
+                h3 = TRows.Count > 3 ? TBytes.Add(h3, high, TBytes.Broadcast(x + 12)) : h3;
+                l4 = TRows.Count > 4 ? TBytes.Add(l4, low, TBytes.Broadcast(x + 16)) : l4;
+                h4 = TRows.Count > 4 ? TBytes.Add(h4, high, TBytes.Broadcast(x + 16)) : h4;
+                l5 = TRows.Count > 5 ? TBytes.Add(l5, low, TBytes.Broadcast(x + 20)) : l5;
+                h5 = TRows.Count > 5 ? TBytes.Add(h5, high, TBytes.Broadcast(x + 20)) : h5;
+                x += 4 * TRows.Count;
+                Prefetch(weights);
+                weights += 4 * PanelRows;
+            }
+
+            float* xScales = input.Scales + (nint)block * TRows.Count;
+            TFloats scale = TFloats.LoadHalves(scales);
+            scales += ByteBlock / sizeof(ushort);
+            weights += ScaleBytes;
+            f0 = TFloats.MultiplyAdd(TBytes.ToFloats(l0, h0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
+            f1 = TRows.Count > 1 ? TFloats.MultiplyAdd(TBytes.ToFloats(l1, h1), TFloats.Multiply(scale, TFloats.Broadcast(xScales[1])), f1) : f1;
+            f2 = TRows.Count > 2 ? TFloats.MultiplyAdd(TBytes.ToFloats(l2, h2), TFloats.Multiply(scale, TFloats.Broadcast(xScales[2])), f2) : f2;
+            f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(l3, h3), TFloats.Multiply(scale, TFloats.Broadcast(xScales[3])), f3) : f3;
+            f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(l4, h4), TFloats.Multiply(scale, TFloats.Broadcast(xScales[4])), f4) : f4;
+            f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(l5, h5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
+        }
+
+        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums, stride);
+    }
+
+    /// <summary>Two registers of rows, weights of 8 bits, where a dot product of bytes is one instruction: twelve sums hide how long it takes.</summary>
+    /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
+    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="input">The inputs.</param>
+    /// <param name="blocks">Blocks of 32 columns.</param>
+    /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
+    /// <param name="stride">Distance of two inputs' sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Bytes<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+        where TRows : struct, ITileRows
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
+        TFloats g0 = default, g1 = default, g2 = default, g3 = default, g4 = default, g5 = default;
+        sbyte* x = input.Values;
+        for (int block = 0; block < blocks; block++)
+        {
+            int* pairs = input.PairSums + (nint)block * TRows.Count;
+            TBytes s0 = TBytes.StartBytes(pairs[0]);
+            TBytes s1 = TRows.Count > 1 ? TBytes.StartBytes(pairs[1]) : default;
+            TBytes s2 = TRows.Count > 2 ? TBytes.StartBytes(pairs[2]) : default;
+            TBytes s3 = TRows.Count > 3 ? TBytes.StartBytes(pairs[3]) : default;
+            TBytes s4 = TRows.Count > 4 ? TBytes.StartBytes(pairs[4]) : default;
+            TBytes s5 = TRows.Count > 5 ? TBytes.StartBytes(pairs[5]) : default;
+            TBytes t0 = s0, t1 = s1, t2 = s2, t3 = s3, t4 = s4, t5 = s5;
+            for (int group = 0; group < 8; group++)
+            {
+                TBytes w = TBytes.Bytes(TBytes.Load(weights)), v = TBytes.Bytes(TBytes.Load(weights + 4 * TFloats.Count));
+                s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
+                t0 = TBytes.Add(t0, v, TBytes.Broadcast(x));
+                s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
+                t1 = TRows.Count > 1 ? TBytes.Add(t1, v, TBytes.Broadcast(x + 4)) : t1;
+                s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
+                t2 = TRows.Count > 2 ? TBytes.Add(t2, v, TBytes.Broadcast(x + 8)) : t2;
+                s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
+                t3 = TRows.Count > 3 ? TBytes.Add(t3, v, TBytes.Broadcast(x + 12)) : t3;
+                s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
+                t4 = TRows.Count > 4 ? TBytes.Add(t4, v, TBytes.Broadcast(x + 16)) : t4;
+                s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                t5 = TRows.Count > 5 ? TBytes.Add(t5, v, TBytes.Broadcast(x + 20)) : t5;
+                x += 4 * TRows.Count;
+                Prefetch(weights);
+                weights += 4 * PanelRows;
+            }
+
+            float* xScales = input.Scales + (nint)block * TRows.Count;
+            TFloats scale = TFloats.LoadHalves(scales), scale2 = TFloats.LoadHalves(scales + TFloats.Count);
+            scales += ByteBlock / sizeof(ushort);
+            weights += ScaleBytes;
+            f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
+            g0 = TFloats.MultiplyAdd(TBytes.ToFloats(t0), TFloats.Multiply(scale2, TFloats.Broadcast(xScales[0])), g0);
+            f1 = TRows.Count > 1 ? TFloats.MultiplyAdd(TBytes.ToFloats(s1), TFloats.Multiply(scale, TFloats.Broadcast(xScales[1])), f1) : f1;
+            g1 = TRows.Count > 1 ? TFloats.MultiplyAdd(TBytes.ToFloats(t1), TFloats.Multiply(scale2, TFloats.Broadcast(xScales[1])), g1) : g1;
+            f2 = TRows.Count > 2 ? TFloats.MultiplyAdd(TBytes.ToFloats(s2), TFloats.Multiply(scale, TFloats.Broadcast(xScales[2])), f2) : f2;
+            g2 = TRows.Count > 2 ? TFloats.MultiplyAdd(TBytes.ToFloats(t2), TFloats.Multiply(scale2, TFloats.Broadcast(xScales[2])), g2) : g2;
+            f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(s3), TFloats.Multiply(scale, TFloats.Broadcast(xScales[3])), f3) : f3;
+            g3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(t3), TFloats.Multiply(scale2, TFloats.Broadcast(xScales[3])), g3) : g3;
+            f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(s4), TFloats.Multiply(scale, TFloats.Broadcast(xScales[4])), f4) : f4;
+            g4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(t4), TFloats.Multiply(scale2, TFloats.Broadcast(xScales[4])), g4) : g4;
+            f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(s5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
+            g5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(t5), TFloats.Multiply(scale2, TFloats.Broadcast(xScales[5])), g5) : g5;
+        }
+
+        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums, stride);
+        TileSums.Store<TRows, TFloats>(g0, g1, g2, g3, g4, g5, sums + TFloats.Count, stride);
+    }
+
+    /// <summary>As <see cref="Bytes"/> for a panel of 16 rows, where two registers of sums join into one of 16 floats.</summary>
+    /// <remarks>The floats wait in memory between blocks, since the instruction takes its sums from the lower half of the registers only.</remarks>
+    /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
+    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="input">The inputs.</param>
+    /// <param name="blocks">Blocks of 32 columns.</param>
+    /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
+    /// <param name="stride">Distance of two inputs' sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void JoinedBytes<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+        where TRows : struct, ITileRows
+    {
+        for (int m = 0; m < TRows.Count; m++)
+        {
+            Vector512<float>.Zero.Store(sums + m * stride);
+        }
+
+        sbyte* x = input.Values;
+        for (int block = 0; block < blocks; block++)
+        {
+            int* pairs = input.PairSums + (nint)block * TRows.Count;
+            Vector256<int> s0 = Start(pairs[0]);
+            Vector256<int> s1 = TRows.Count > 1 ? Start(pairs[1]) : default;
+            Vector256<int> s2 = TRows.Count > 2 ? Start(pairs[2]) : default;
+            Vector256<int> s3 = TRows.Count > 3 ? Start(pairs[3]) : default;
+            Vector256<int> s4 = TRows.Count > 4 ? Start(pairs[4]) : default;
+            Vector256<int> s5 = TRows.Count > 5 ? Start(pairs[5]) : default;
+            Vector256<int> t0 = s0, t1 = s1, t2 = s2, t3 = s3, t4 = s4, t5 = s5;
+            for (int group = 0; group < 8; group++)
+            {
+                Vector256<byte> w = Vector256.Load(weights), v = Vector256.Load(weights + 32);
+                Vector256<sbyte> y = default;
+                y = Vector256.Create(((int*)x)[0]).AsSByte();
+                s0 = AvxVnni.MultiplyWideningAndAdd(s0, w, y);
+                t0 = AvxVnni.MultiplyWideningAndAdd(t0, v, y);
+                y = TRows.Count > 1 ? Vector256.Create(((int*)x)[1]).AsSByte() : y;
+                s1 = TRows.Count > 1 ? AvxVnni.MultiplyWideningAndAdd(s1, w, y) : s1;
+                t1 = TRows.Count > 1 ? AvxVnni.MultiplyWideningAndAdd(t1, v, y) : t1;
+                y = TRows.Count > 2 ? Vector256.Create(((int*)x)[2]).AsSByte() : y;
+                s2 = TRows.Count > 2 ? AvxVnni.MultiplyWideningAndAdd(s2, w, y) : s2;
+                t2 = TRows.Count > 2 ? AvxVnni.MultiplyWideningAndAdd(t2, v, y) : t2;
+                y = TRows.Count > 3 ? Vector256.Create(((int*)x)[3]).AsSByte() : y;
+                s3 = TRows.Count > 3 ? AvxVnni.MultiplyWideningAndAdd(s3, w, y) : s3;
+                t3 = TRows.Count > 3 ? AvxVnni.MultiplyWideningAndAdd(t3, v, y) : t3;
+                y = TRows.Count > 4 ? Vector256.Create(((int*)x)[4]).AsSByte() : y;
+                s4 = TRows.Count > 4 ? AvxVnni.MultiplyWideningAndAdd(s4, w, y) : s4;
+                t4 = TRows.Count > 4 ? AvxVnni.MultiplyWideningAndAdd(t4, v, y) : t4;
+                y = TRows.Count > 5 ? Vector256.Create(((int*)x)[5]).AsSByte() : y;
+                s5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(s5, w, y) : s5;
+                t5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(t5, v, y) : t5;
+                x += 4 * TRows.Count;
+                Prefetch(weights);
+                weights += 4 * PanelRows;
+            }
+
+            float* xScales = input.Scales + (nint)block * TRows.Count;
+            Vector512<float> scale = Floats512.LoadHalves(scales).Value;
+            scales += ByteBlock / sizeof(ushort);
+            weights += ScaleBytes;
+            Avx512F.FusedMultiplyAdd(Join(s0, t0), scale * Vector512.Create(xScales[0]), Vector512.Load(sums + 0 * stride)).Store(sums + 0 * stride);
+            if (TRows.Count > 1)
+            {
+                Avx512F.FusedMultiplyAdd(Join(s1, t1), scale * Vector512.Create(xScales[1]), Vector512.Load(sums + 1 * stride)).Store(sums + 1 * stride);
+            }
+
+            if (TRows.Count > 2)
+            {
+                Avx512F.FusedMultiplyAdd(Join(s2, t2), scale * Vector512.Create(xScales[2]), Vector512.Load(sums + 2 * stride)).Store(sums + 2 * stride);
+            }
+
+            if (TRows.Count > 3)
+            {
+                Avx512F.FusedMultiplyAdd(Join(s3, t3), scale * Vector512.Create(xScales[3]), Vector512.Load(sums + 3 * stride)).Store(sums + 3 * stride);
+            }
+
+            if (TRows.Count > 4)
+            {
+                Avx512F.FusedMultiplyAdd(Join(s4, t4), scale * Vector512.Create(xScales[4]), Vector512.Load(sums + 4 * stride)).Store(sums + 4 * stride);
+            }
+
+            if (TRows.Count > 5)
+            {
+                Avx512F.FusedMultiplyAdd(Join(s5, t5), scale * Vector512.Create(xScales[5]), Vector512.Load(sums + 5 * stride)).Store(sums + 5 * stride);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static Vector256<int> Start(int pairSums) => Avx2.MultiplyAddAdjacent(Vector256.Create(pairSums).AsInt16(), Vector256.Create((short)-128));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static Vector512<float> Join(Vector256<int> lower, Vector256<int> upper) => Avx512F.ConvertToVector512Single(lower.ToVector512Unsafe().WithUpper(upper));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* weights)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(weights + Ahead);
+        }
+    }
+}

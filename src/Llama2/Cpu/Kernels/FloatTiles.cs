@@ -1,0 +1,74 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Llama2;
+
+/// <summary>Products of plain weights with up to six inputs: one fused multiply-add per column, in their order.</summary>
+/// <remarks>The bits are the same with every instruction set and for any number of inputs.</remarks>
+internal static unsafe class FloatTiles
+{
+    /// <summary>Rows of a stripe.</summary>
+    public const int StripeRows = 32;
+
+    private const int Ahead = 4096;                                           // bytes: the first tile, bound by memory, reads ahead
+
+    /// <summary>Two registers of rows: sums[m, r] += Σ weights[c, r] · inputs[m, c].</summary>
+    /// <param name="weights">The first of the rows: [columns, 32].</param>
+    /// <param name="inputs">[inputs, <paramref name="inputStride"/>].</param>
+    /// <param name="inputStride">Distance of two inputs.</param>
+    /// <param name="columns">Length of a dot product.</param>
+    /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
+    /// <param name="stride">Distance of two inputs' sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Add<TRows, TWeights, TFloats>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
+        where TRows : struct, ITileRows
+        where TWeights : struct, IPlainWeights
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        TFloats s0 = TFloats.Load(sums);
+        TFloats t0 = TFloats.Load(sums + TFloats.Count);
+        TFloats s1 = TRows.Count > 1 ? TFloats.Load(sums + stride) : default;
+        TFloats t1 = TRows.Count > 1 ? TFloats.Load(sums + stride + TFloats.Count) : default;
+        TFloats s2 = TRows.Count > 2 ? TFloats.Load(sums + 2 * stride) : default;
+        TFloats t2 = TRows.Count > 2 ? TFloats.Load(sums + 2 * stride + TFloats.Count) : default;
+        TFloats s3 = TRows.Count > 3 ? TFloats.Load(sums + 3 * stride) : default;
+        TFloats t3 = TRows.Count > 3 ? TFloats.Load(sums + 3 * stride + TFloats.Count) : default;
+        TFloats s4 = TRows.Count > 4 ? TFloats.Load(sums + 4 * stride) : default;
+        TFloats t4 = TRows.Count > 4 ? TFloats.Load(sums + 4 * stride + TFloats.Count) : default;
+        TFloats s5 = TRows.Count > 5 ? TFloats.Load(sums + 5 * stride) : default;
+        TFloats t5 = TRows.Count > 5 ? TFloats.Load(sums + 5 * stride + TFloats.Count) : default;
+        nint offset2 = 2 * inputStride, offset3 = 3 * inputStride, offset4 = 4 * inputStride, offset5 = 5 * inputStride;
+        for (int column = 0; column < columns; column++)
+        {
+            TFloats w = TWeights.Load<TFloats>(weights), v = TWeights.Load<TFloats>(weights + TFloats.Count * TWeights.Size), x;
+            x = TFloats.Broadcast(*inputs);
+            s0 = TFloats.MultiplyAdd(w, x, s0);
+            t0 = TFloats.MultiplyAdd(v, x, t0);
+            x = TRows.Count > 1 ? TFloats.Broadcast(inputs[inputStride]) : default;
+            s1 = TRows.Count > 1 ? TFloats.MultiplyAdd(w, x, s1) : s1;
+            t1 = TRows.Count > 1 ? TFloats.MultiplyAdd(v, x, t1) : t1;
+            x = TRows.Count > 2 ? TFloats.Broadcast(inputs[offset2]) : default;
+            s2 = TRows.Count > 2 ? TFloats.MultiplyAdd(w, x, s2) : s2;
+            t2 = TRows.Count > 2 ? TFloats.MultiplyAdd(v, x, t2) : t2;
+            x = TRows.Count > 3 ? TFloats.Broadcast(inputs[offset3]) : default;
+            s3 = TRows.Count > 3 ? TFloats.MultiplyAdd(w, x, s3) : s3;
+            t3 = TRows.Count > 3 ? TFloats.MultiplyAdd(v, x, t3) : t3;
+            x = TRows.Count > 4 ? TFloats.Broadcast(inputs[offset4]) : default;
+            s4 = TRows.Count > 4 ? TFloats.MultiplyAdd(w, x, s4) : s4;
+            t4 = TRows.Count > 4 ? TFloats.MultiplyAdd(v, x, t4) : t4;
+            x = TRows.Count > 5 ? TFloats.Broadcast(inputs[offset5]) : default;
+            s5 = TRows.Count > 5 ? TFloats.MultiplyAdd(w, x, s5) : s5;
+            t5 = TRows.Count > 5 ? TFloats.MultiplyAdd(v, x, t5) : t5;
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch0(weights + Ahead);
+            }
+
+            weights += StripeRows * TWeights.Size;
+            inputs++;
+        }
+
+        TileSums.Store<TRows, TFloats>(s0, s1, s2, s3, s4, s5, sums, stride);
+        TileSums.Store<TRows, TFloats>(t0, t1, t2, t3, t4, t5, sums + TFloats.Count, stride);
+    }
+}

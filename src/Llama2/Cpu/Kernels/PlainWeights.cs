@@ -1,0 +1,43 @@
+using System.Runtime.CompilerServices;
+
+namespace Llama2;
+
+/// <summary>How plain weights lie in memory, as a constant of a type.</summary>
+internal unsafe interface IPlainWeights
+{
+    /// <summary>Bytes of a weight.</summary>
+    static abstract int Size { get; }
+
+    static abstract TFloats Load<TFloats>(byte* weights)
+        where TFloats : struct, IFloatLanes<TFloats>;
+}
+
+/// <summary>F32.</summary>
+internal readonly unsafe struct Singles : IPlainWeights
+{
+    public static int Size => sizeof(float);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TFloats Load<TFloats>(byte* weights)
+        where TFloats : struct, IFloatLanes<TFloats> => TFloats.Load((float*)weights);
+}
+
+/// <summary>F16.</summary>
+internal readonly unsafe struct Halves : IPlainWeights
+{
+    public static int Size => sizeof(ushort);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TFloats Load<TFloats>(byte* weights)
+        where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadHalves((ushort*)weights);
+}
+
+/// <summary>BF16.</summary>
+internal readonly unsafe struct BrainHalves : IPlainWeights
+{
+    public static int Size => sizeof(ushort);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TFloats Load<TFloats>(byte* weights)
+        where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadBrainHalves((ushort*)weights);
+}

@@ -1,0 +1,169 @@
+using System.Runtime.CompilerServices;
+
+namespace Llama2;
+
+/// <summary>Rows of weights between their order in a file and the order in which kernels read them.</summary>
+/// <remarks>
+/// A stripe is 32 rows. Plain weights lie column by column: [columns, 32]. Integer weights are two panels of 16 rows, one after the other: per
+/// block of 32 columns [8, 16 rows, 4 columns] bytes, or half as many bytes of two nibbles (<see cref="ByteTiles"/>), and behind them [16] halves.
+/// K-quants are such panels, too, with a head for 256 columns (<see cref="KStripes"/>). One core so reads one stream from beginning to end. Rows that the
+/// matrix lacks are zeros.
+/// </remarks>
+internal static unsafe class StripePacker
+{
+    private const int Panels = 2;
+    private const int PanelRows = FloatTiles.StripeRows / Panels;
+    private const int Block = ByteTile.BlockLength;
+    private const int ColumnsAtOnce = 64;                                     // of plain weights: what is written stays in the first cache
+    private const int BlocksAtOnce = 8;                                       // of integer weights
+
+    /// <summary>Bytes of one stripe, a multiple of 64.</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="columns">Columns of the matrix.</param>
+    public static long StripeBytes(WeightFormat format, int columns) => format switch
+    {
+        WeightFormat.Q8_0 or WeightFormat.Q4_0 => (long)Panels * (columns / Block) * BlockBytes(format),
+        WeightFormat.Q4_K or WeightFormat.Q5_K or WeightFormat.Q6_K => KStripes.Bytes(format, columns),
+        _ => (long)columns * FloatTiles.StripeRows * format.BlockBytes(),
+    };
+
+    /// <summary>The weights of a panel's first block.</summary>
+    public static byte* Weights(WeightFormat format, byte* stripe, int panel, int columns) => stripe + (nint)panel * (columns / Block) * BlockBytes(format);
+
+    /// <summary>The scales of a panel's first block.</summary>
+    public static ushort* Scales(WeightFormat format, byte* stripe, int panel, int columns) =>
+        (ushort*)(Weights(format, stripe, panel, columns) + BlockBytes(format)) - PanelRows;
+
+    /// <summary>Packs up to 32 rows that lie one after another.</summary>
+    /// <param name="format">Their format.</param>
+    /// <param name="rows">The first row, as in a file.</param>
+    /// <param name="count">Rows, from 1 to 32.</param>
+    /// <param name="columns">Weights of a row, whole blocks.</param>
+    /// <param name="stripe"><see cref="StripeBytes"/>.</param>
+    public static void Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    {
+        if (count < FloatTiles.StripeRows)
+        {
+            new Span<byte>(stripe, checked((int)StripeBytes(format, columns))).Clear();
+        }
+
+        switch (format)
+        {
+            case WeightFormat.F32: PackPlain((uint*)rows, count, columns, (uint*)stripe); break;
+            case WeightFormat.F16 or WeightFormat.BF16: PackPlain((ushort*)rows, count, columns, (ushort*)stripe); break;
+            case WeightFormat.Q8_0 or WeightFormat.Q4_0: PackBlocks(format, rows, count, columns, stripe); break;
+            default: KStripes.Pack(format, rows, count, columns, stripe); break;
+        }
+    }
+
+    /// <summary>Reads one row of a stripe as floats.</summary>
+    /// <param name="format">The stripe's format.</param>
+    /// <param name="stripe">The stripe.</param>
+    /// <param name="row">From 0 to 31.</param>
+    /// <param name="destination">One float per column.</param>
+    public static void ReadRow(WeightFormat format, byte* stripe, int row, Span<float> destination)
+    {
+        if (format is WeightFormat.Q8_0 or WeightFormat.Q4_0)
+        {
+            byte* weights = Weights(format, stripe, row / PanelRows, destination.Length) + 4 * (row % PanelRows);
+            ReadBlocks(format, weights, Scales(format, stripe, row / PanelRows, destination.Length) + row % PanelRows, destination);
+            return;
+        }
+
+        if (format is WeightFormat.Q4_K or WeightFormat.Q5_K or WeightFormat.Q6_K)
+        {
+            KStripes.ReadRow(format, stripe, row, destination);
+            return;
+        }
+
+        for (int column = 0; column < destination.Length; column++)
+        {
+            nint at = (nint)column * FloatTiles.StripeRows + row;
+            destination[column] = format switch
+            {
+                WeightFormat.F32 => ((float*)stripe)[at],
+                WeightFormat.F16 => HalfBits.ToSingle(((ushort*)stripe)[at]),
+                _ => BitConverter.UInt32BitsToSingle((uint)((ushort*)stripe)[at] << 16),
+            };
+        }
+    }
+
+    private static int BlockBytes(WeightFormat format) =>
+        PanelRows * Block / (format == WeightFormat.Q4_0 ? 2 : 1) + PanelRows * sizeof(ushort);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackPlain<T>(T* rows, int count, int columns, T* stripe)
+        where T : unmanaged
+    {
+        for (int start = 0; start < columns; start += ColumnsAtOnce)
+        {
+            int end = Math.Min(start + ColumnsAtOnce, columns);
+            for (int row = 0; row < count; row++)
+            {
+                T* from = rows + (nint)row * columns, to = stripe + row;
+                for (int column = start; column < end; column++)
+                {
+                    to[(nint)column * FloatTiles.StripeRows] = from[column];
+                }
+            }
+        }
+    }
+
+    private static void PackBlocks(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    {
+        nint rowBytes = (nint)format.RowBytes(columns);
+        for (int start = 0; start < columns / Block; start += BlocksAtOnce)
+        {
+            int blocks = Math.Min(BlocksAtOnce, columns / Block - start), ahead = start * BlockBytes(format);
+            for (int row = 0; row < count; row++)
+            {
+                byte* weights = Weights(format, stripe, row / PanelRows, columns) + ahead + 4 * (row % PanelRows);
+                ushort* scales = Scales(format, stripe, row / PanelRows, columns) + ahead / sizeof(ushort) + row % PanelRows;
+                PackBlocks(format, rows + row * rowBytes + start * format.BlockBytes(), blocks, weights, scales);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackBlocks(WeightFormat format, byte* row, int blocks, byte* weights, ushort* scales)
+    {
+        for (int block = 0; block < blocks; block++, weights += PanelRows * sizeof(ushort), scales += BlockBytes(format) / sizeof(ushort))
+        {
+            *scales = Unsafe.ReadUnaligned<ushort>(row);
+            byte* values = row + sizeof(ushort);
+            if (format == WeightFormat.Q8_0)
+            {
+                for (int group = 0; group < 8; group++, weights += 4 * PanelRows)
+                {
+                    *(uint*)weights = Unsafe.ReadUnaligned<uint>(values + 4 * group) ^ 0x80808080;
+                }
+
+                row += Q8Blocks.Bytes;
+                continue;
+            }
+
+            // Byte i of the file holds columns i and i + 16; ours hold a column and the one 4 further on.
+            for (int two = 0; two < 4; two++, weights += 4 * PanelRows)
+            {
+                ulong eight = Unsafe.ReadUnaligned<ulong>(values + 8 * (two % 2)) >> (4 * (two / 2)) & 0x0F0F0F0F0F0F0F0F;
+                *(uint*)weights = (uint)eight | (uint)(eight >> 32) << 4;
+            }
+
+            row += Q4Blocks.Bytes;
+        }
+    }
+
+    private static void ReadBlocks(WeightFormat format, byte* weights, ushort* scales, Span<float> destination)
+    {
+        for (int start = 0; start < destination.Length; start += Block, weights += BlockBytes(format), scales += BlockBytes(format) / sizeof(ushort))
+        {
+            float scale = HalfBits.ToSingle(*scales);
+            for (int column = 0; column < Block; column++)
+            {
+                destination[start + column] = scale * (format == WeightFormat.Q8_0
+                    ? weights[column / 4 * (4 * PanelRows) + column % 4] - 128
+                    : (weights[column / 8 * (4 * PanelRows) + column % 4] >> (column & 4) & 15) - 8);
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using Llama2.Testing;
+
+namespace Llama2.Tests;
+
+public unsafe class ByteTilesTests
+{
+    private const int Columns = 96;
+
+    private delegate void Kernel(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride);
+
+    public static IEnumerable<object[]> Tiles =>
+        from rows in Enumerable.Range(1, 6) from format in new[] { WeightFormat.Q8_0, WeightFormat.Q4_0 } select new object[] { rows, format };
+
+    [Avx512Theory]
+    [MemberData(nameof(Tiles))]
+    public void Avx512_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
+        rows, format, Floats512.Count, format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<Bytes512, Floats512>()) : Pick(rows, new SplitBytes<Bytes512, Floats512>()));
+
+    [Avx2Theory]
+    [MemberData(nameof(Tiles))]
+    public void Avx2_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
+        rows, format, Floats256.Count, format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<Bytes256, Floats256>()) : Pick(rows, new SplitBytes<Bytes256, Floats256>()));
+
+    [VnniTheory]
+    [MemberData(nameof(Tiles))]
+    public void Vnni_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
+        rows, format, Floats256.Count * (format == WeightFormat.Q4_0 ? 1 : 2), format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<DotBytes256, Floats256>()) : Pick(rows, new WholeBytes<DotBytes256, Floats256>()));
+
+    [Avx512VnniTheory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public void JoinedVnni_AnyRows_SameBitsAsScalar(int rows) => Compare(rows, WeightFormat.Q8_0, Floats512.Count, Pick(rows, new JoinedBytes()));
+
+    [ArmDotTheory]
+    [MemberData(nameof(Tiles))]
+    public void ArmDot_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
+        rows, format, Floats128.Count * (format == WeightFormat.Q4_0 ? 1 : 2), format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<DotBytes128, Floats128>()) : Pick(rows, new WholeBytes<DotBytes128, Floats128>()));
+
+    [Theory]
+    [InlineData(WeightFormat.Q8_0)]
+    [InlineData(WeightFormat.Q4_0)]
+    public void Scalar_LargestValues_EqualsExactSums(WeightFormat format)
+    {
+        float* sums = stackalloc float[32];
+
+        // Every weight and input at the end of its range: what an overflow of 16 bits would show first.
+        foreach ((float weight, float input) in new[] { (1f, 1f), (-1f, 1f), (1f, -1f), (-1f, -1f) })
+        {
+            float[] x = [.. Enumerable.Repeat(input, Columns)];
+            using var stripe = new PackedStripe(format, [.. Enumerable.Repeat(weight, Columns * 32)], Columns);
+            using var inputs = new RandomInputs(x, Columns);
+            StripeKernels.MultiplyBytes(format, stripe.Pointer, inputs.Tiles.Bytes(0), 1, Columns, sums);
+            double expected = stripe.Decoded[0].Zip(x, (w, v) => (double)w * v).Sum();
+            for (int row = 0; row < 32; row++)
+            {
+                Assert.Equal(expected, sums[row], 1e-3);
+            }
+        }
+    }
+
+    private static void Compare(int rows, WeightFormat format, int width, Kernel kernel)
+    {
+        using var stripe = new PackedStripe(format, PackedStripe.Random(32 * Columns, 5), Columns);
+        using var inputs = new RandomInputs(rows, Columns, 6);
+        float[] expected = Run(format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<DotBytes32, Floats32>()) : Pick(rows, new WholeBytes<DotBytes32, Floats32>()), format == WeightFormat.Q4_0 ? 1 : 2);
+        Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), Run(kernel, width).Select(BitConverter.SingleToInt32Bits));
+        for (int row = 0; row < 16; row++)
+        {
+            for (int input = 0; input < rows; input++)
+            {
+                double exact = stripe.Decoded[row].Zip(inputs.Values.Skip(input * Columns), (w, x) => (double)w * x).Sum();
+                Assert.Equal(exact, expected[input * 16 + row], 0.15);        // inputs lose up to 1/254 of the largest in their block
+            }
+        }
+
+        float[] Run(Kernel kernel, int width)
+        {
+            float[] sums = new float[16 * rows];
+            fixed (float* to = sums)
+            {
+                for (int row = 0; row < 16; row += width)
+                {
+                    kernel(
+                        StripePacker.Weights(format, stripe.Pointer, 0, Columns) + 4 * row,
+                        StripePacker.Scales(format, stripe.Pointer, 0, Columns) + row, inputs.Tiles.Bytes(0), Columns / 32, to + row, 16);
+                }
+            }
+
+            return sums;
+        }
+    }
+
+    private static Kernel Pick<T>(int rows, T kernels)
+        where T : IKernels => rows switch
+        {
+            1 => kernels.Get<OneRow>(),
+            2 => kernels.Get<TwoRows>(),
+            3 => kernels.Get<ThreeRows>(),
+            4 => kernels.Get<FourRows>(),
+            5 => kernels.Get<FiveRows>(),
+            _ => kernels.Get<SixRows>(),
+        };
+
+    private interface IKernels
+    {
+        Kernel Get<TRows>()
+            where TRows : struct, ITileRows;
+    }
+
+    private sealed class Nibbles<TBytes, TFloats> : IKernels
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        public Kernel Get<TRows>()
+            where TRows : struct, ITileRows => ByteTiles.Nibbles<TRows, TBytes, TFloats>;
+    }
+
+    private sealed class SplitBytes<TBytes, TFloats> : IKernels
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        public Kernel Get<TRows>()
+            where TRows : struct, ITileRows => ByteTiles.BytesAsNibbles<TRows, TBytes, TFloats>;
+    }
+
+    private sealed class WholeBytes<TBytes, TFloats> : IKernels
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        public Kernel Get<TRows>()
+            where TRows : struct, ITileRows => ByteTiles.Bytes<TRows, TBytes, TFloats>;
+    }
+
+    private sealed class JoinedBytes : IKernels
+    {
+        public Kernel Get<TRows>()
+            where TRows : struct, ITileRows => ByteTiles.JoinedBytes<TRows>;
+    }
+}

@@ -1,0 +1,105 @@
+using Llama2.Testing;
+
+namespace Llama2.Tests;
+
+public unsafe class FloatTilesTests
+{
+    private const int Columns = 45;
+
+    public static IEnumerable<object[]> Tiles =>
+        from rows in Enumerable.Range(1, 6) from format in new[] { WeightFormat.F32, WeightFormat.F16, WeightFormat.BF16 } select new object[] { rows, format };
+
+    [Avx512Theory]
+    [MemberData(nameof(Tiles))]
+    public void Avx512_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare<Floats512>(rows, format);
+
+    [Avx2Theory]
+    [MemberData(nameof(Tiles))]
+    public void Avx2_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare<Floats256>(rows, format);
+
+    [AdvSimdTheory]
+    [MemberData(nameof(Tiles))]
+    public void AdvSimd_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare<Floats128>(rows, format);
+
+    [Theory]
+    [MemberData(nameof(Tiles))]
+    public void Scalar_AnyRows_NearDoublePrecision(int rows, WeightFormat format)
+    {
+        using var stripe = new PackedStripe(format, PackedStripe.Random(32 * Columns, 5), Columns);
+        float[] inputs = PackedStripe.Random(rows * Columns, 6), sums = Run<Floats32>(stripe, rows, format);
+        for (int input = 0; input < rows; input++)
+        {
+            for (int row = 0; row < 32; row++)
+            {
+                double exact = stripe.Decoded[row].Zip(inputs.Skip(input * Columns), (w, x) => (double)w * x).Sum();
+                Assert.Equal(1 + exact, sums[input * 40 + row], 1e-5);       // the sums go on from 1
+            }
+        }
+    }
+
+    [Fact]
+    public void Widen_EverySixteenBits_SameAsTheCodecOrStaysNoNumber()
+    {
+        ushort[] bits = [.. Enumerable.Range(0, 1 << 16).Select(value => (ushort)value)];
+        float[] widened = new float[bits.Length], decoded = new float[bits.Length];
+        foreach (WeightFormat format in new[] { WeightFormat.F16, WeightFormat.BF16 })
+        {
+            fixed (ushort* from = bits)
+            fixed (float* to = widened)
+            {
+                StripeKernels.Widen(format, (byte*)from, bits.Length, to);
+                WeightCodec.DecodeScalar(format, new ReadOnlySpan<byte>(from, 2 * bits.Length), decoded);
+            }
+
+            Assert.All(decoded.Zip(widened), pair => Assert.True(
+                float.IsNaN(pair.First) ? !float.IsFinite(pair.Second) : BitConverter.SingleToInt32Bits(pair.First) == BitConverter.SingleToInt32Bits(pair.Second)));
+        }
+    }
+
+    private static void Compare<TFloats>(int rows, WeightFormat format)
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        using var stripe = new PackedStripe(format, PackedStripe.Random(32 * Columns, 5), Columns);
+        Assert.Equal(
+            Run<Floats32>(stripe, rows, format).Select(BitConverter.SingleToInt32Bits),
+            Run<TFloats>(stripe, rows, format).Select(BitConverter.SingleToInt32Bits));
+    }
+
+    private static float[] Run<TFloats>(PackedStripe stripe, int rows, WeightFormat format)
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        const int Stride = 40;
+        float[] sums = [.. Enumerable.Repeat(1f, Stride * rows)];
+        using var inputs = new RandomInputs(rows, Columns, 6);
+        fixed (float* to = sums)
+        {
+            for (int row = 0; row < 32; row += 2 * TFloats.Count)
+            {
+                byte* weights = stripe.Pointer + row * format.BlockBytes();
+                switch (format)
+                {
+                    case WeightFormat.F32: Add<Singles>(weights, to + row); break;
+                    case WeightFormat.F16: Add<Halves>(weights, to + row); break;
+                    default: Add<BrainHalves>(weights, to + row); break;
+                }
+            }
+        }
+
+        return sums;
+
+        void Add<TWeights>(byte* weights, float* to)
+            where TWeights : struct, IPlainWeights
+        {
+            float* input = inputs.Tiles.Floats(0);
+            switch (rows)
+            {
+                case 1: FloatTiles.Add<OneRow, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
+                case 2: FloatTiles.Add<TwoRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
+                case 3: FloatTiles.Add<ThreeRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
+                case 4: FloatTiles.Add<FourRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
+                case 5: FloatTiles.Add<FiveRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
+                default: FloatTiles.Add<SixRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+namespace Llama2.Tests;
+
+public unsafe class InputTilesTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(6)]
+    [InlineData(8)]
+    [InlineData(13)]
+    public void Fill_RandomInputs_AreInTheKernelsOrder(int count)
+    {
+        const int Columns = 64;
+        using var random = new RandomInputs(count, Columns, 1);
+        (float[] inputs, InputTiles tiles) = (random.Values, random.Tiles);
+        Assert.Equal((count + 5) / 6, tiles.Tiles);
+        for (int input = 0; input < count; input++)
+        {
+            int tile = input / tiles.TileRows, row = input % tiles.TileRows, rows = tiles.RowsOf(tile);
+            ByteTile bytes = tiles.Bytes(tile);
+            for (int block = 0; block < 2; block++)
+            {
+                float[] values = inputs[(input * Columns + block * 32)..(input * Columns + block * 32 + 32)];
+                float scale = bytes.Scales[block * rows + row];
+                Assert.Equal(values.Max(MathF.Abs) / 127, scale);
+                int[] sums = [0, 0], halfSums = [0, 0, 0, 0];
+                for (int column = 0; column < 32; column++)
+                {
+                    sbyte value = bytes.Values[((block * 8 + column / 4) * rows + row) * 4 + column % 4];
+                    Assert.Equal(values[column], value * scale, scale * 0.501f);
+                    Assert.Equal(values[column], tiles.Floats(tile)[row * Columns + block * 32 + column]);
+                    sums[column / 2 % 2] += value;
+                    halfSums[column / 16 * 2 + column / 2 % 2] += value;
+                }
+
+                int pairs = bytes.PairSums[block * rows + row];
+                Assert.Equal((sums[0], sums[1]), ((short)pairs, pairs >> 16));
+                int first = bytes.HalfPairSums[2 * block * rows + row], last = bytes.HalfPairSums[(2 * block + 1) * rows + row];
+                Assert.Equal(halfSums, new[] { (short)first, first >> 16, (short)last, last >> 16 });
+                Assert.Equal(scale * sums.Sum(), bytes.Sums[block * rows + row]);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(1e-42f)]
+    public void ToBytes_TooSmallForAScale_IsZeros(float value)
+    {
+        float[] inputs = [.. Enumerable.Repeat(value, 32)];
+        using var given = new RandomInputs(inputs, 32);
+        Assert.All(Enumerable.Range(0, 32), i => Assert.Equal(0, given.Tiles.Bytes(0).Values[i]));
+        Assert.Equal(0, given.Tiles.Bytes(0).PairSums[0]);
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void ToBytes_NotFinite_ShowsInTheScale(float value)
+    {
+        float[] inputs = new float[32];
+        inputs[9] = value;
+        using var given = new RandomInputs(inputs, 32);
+        Assert.False(float.IsFinite(given.Tiles.Bytes(0).Scales[0]));
+    }
+}

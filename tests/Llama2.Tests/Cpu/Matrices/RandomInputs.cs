@@ -1,0 +1,38 @@
+namespace Llama2.Tests;
+
+/// <summary>Inputs of a product, random or given, as floats and, where the columns are whole blocks, as integers.</summary>
+internal sealed unsafe class RandomInputs : IDisposable
+{
+    private readonly AlignedMemory _memory;
+
+    public RandomInputs(int count, int columns, int seed)
+        : this(PackedStripe.Random(count * columns, seed), columns)
+    {
+    }
+
+    public RandomInputs(ReadOnlySpan<float> values, int columns)
+    {
+        Values = values.ToArray();
+        _memory = new AlignedMemory(values.Length * sizeof(float));
+        values.CopyTo(new Span<float>(_memory.Floats, values.Length));
+        Tiles.Begin(_memory.Floats, values.Length / columns, columns);
+        if (columns % ByteTile.BlockLength == 0)
+        {
+            Tiles.BeginBytes();
+            for (int tile = 0; tile < Tiles.Tiles; tile++)
+            {
+                Tiles.FillBytes(tile);
+            }
+        }
+    }
+
+    public float[] Values { get; }
+
+    public InputTiles Tiles { get; } = new();
+
+    public void Dispose()
+    {
+        Tiles.Dispose();
+        _memory.Dispose();
+    }
+}

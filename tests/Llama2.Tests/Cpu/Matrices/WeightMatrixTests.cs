@@ -1,0 +1,88 @@
+using Llama2.Testing;
+
+namespace Llama2.Tests;
+
+public unsafe class WeightMatrixTests
+{
+    [Theory]
+    [InlineData(WeightFormat.F32, 352, 0)]
+    [InlineData(WeightFormat.F16, 352, 0)]
+    [InlineData(WeightFormat.BF16, 352, 0)]
+    [InlineData(WeightFormat.Q8_0, 352, 0.02)]
+    [InlineData(WeightFormat.Q4_0, 352, 0.02)]
+    [InlineData(WeightFormat.Q4_K, 512, 0.02)]
+    [InlineData(WeightFormat.Q5_K, 512, 0.02)]
+    [InlineData(WeightFormat.Q6_K, 512, 0.02)]
+    public void MultiplyStripe_PackedOrNot_SameBitsNearDoublePrecision(WeightFormat format, int columns, double inputError)
+    {
+        const int Rows = 45, Inputs = 8;
+        using var random = new RandomInputs(Inputs, columns, 2);
+        (float[] inputs, InputTiles tiles) = (random.Values, random.Tiles);
+        float[][] decoded = [];
+        using WeightMatrix packed = Matrix(packed: true), rows = Matrix(packed: false);
+        float[] output = Multiply(packed, tiles), other = Multiply(rows, tiles);
+        Assert.Equal(output, other);
+        for (int input = 0; input < Inputs; input++)
+        {
+            using var alone = new RandomInputs(inputs.AsSpan(input * columns, columns), columns);
+            Assert.Equal(output[(input * Rows)..((input + 1) * Rows)], Multiply(packed, alone.Tiles));
+            for (int row = 0; row < Rows; row++)
+            {
+                double exact = decoded[row].Zip(inputs.Skip(input * columns), (w, x) => (double)w * x).Sum();
+                Assert.Equal(exact, output[input * Rows + row], 1e-4 + inputError * Math.Sqrt(columns));
+            }
+        }
+
+        Assert.Equal(WeightMatrix.PackedBytes(format, Rows, columns), packed.ByteSize);
+        float[] read = new float[columns];
+        packed.ReadRow(44, read);
+        Assert.Equal(decoded[44], read);
+        rows.ReadRow(44, read);
+        Assert.Equal(decoded[44], read);
+
+        WeightMatrix Matrix(bool packed)
+        {
+            float[] weights = PackedStripe.Random(Rows * columns, 1);
+            int rowBytes = (int)format.RowBytes(columns);
+            var memory = new AlignedMemory(Rows * rowBytes);
+            decoded = new float[Rows][];
+            for (int row = 0; row < Rows; row++)
+            {
+                var encoded = new Span<byte>(memory.Pointer + row * rowBytes, rowBytes);
+                KQuantizer.Encode(format, weights.AsSpan(row * columns, columns), encoded);
+                WeightCodec.Decode(format, encoded, decoded[row] = new float[columns]);
+            }
+
+            if (!packed)
+            {
+                return new WeightMatrix(format, Rows, columns, memory, packed: false);
+            }
+
+            var stripes = new AlignedMemory(WeightMatrix.PackedBytes(format, Rows, columns));
+            for (int stripe = 0; stripe < WeightMatrix.StripesOf(Rows); stripe++)
+            {
+                StripePacker.Pack(
+                    format, memory.Pointer + stripe * 32 * rowBytes, Math.Min(32, Rows - 32 * stripe), columns,
+                    stripes.Pointer + stripe * StripePacker.StripeBytes(format, columns));
+            }
+
+            memory.Dispose();
+            return new WeightMatrix(format, Rows, columns, stripes, packed: true);
+        }
+
+        static float[] Multiply(WeightMatrix matrix, InputTiles tiles)
+        {
+            float[] output = new float[tiles.Count * matrix.Rows];
+            using AlignedMemory sums = new(tiles.Count * 32 * sizeof(float)), scratch = new(matrix.ScratchBytes);
+            fixed (float* to = output)
+            {
+                for (int stripe = 0; stripe < matrix.Stripes; stripe++)
+                {
+                    matrix.MultiplyStripe(stripe, tiles, to, add: false, sums.Floats, scratch.Pointer);
+                }
+            }
+
+            return output;
+        }
+    }
+}
