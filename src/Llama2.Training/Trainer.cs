@@ -259,7 +259,7 @@ public sealed unsafe class Trainer : IDisposable
             _spentInAll += _spent;
             double perStep = _spentInAll.TotalSeconds / (step.Step - firstStep);
             var report = new TrainingProgress(
-                step.Step, totalSteps, epoch, _loss / _steps, step.LearningRate, step.GradientNorm, _tokens / _spent.TotalSeconds,
+                step.Step, totalSteps, epoch, _loss / _steps, step.LearningRate, step.GradientNorm, _tokens, _tokens / _spent.TotalSeconds,
                 TimeSpan.FromSeconds(perStep * (totalSteps - step.Step)), evaluation);
             (_since, _spent, _loss, _steps, _tokens) = (Stopwatch.GetTimestamp(), default, 0, 0, 0);
             return report;

@@ -7,12 +7,13 @@ namespace Llama2.Training;
 /// <param name="Loss">The loss per token, averaged over the steps since the last report, in nats.</param>
 /// <param name="LearningRate">The learning rate of this step.</param>
 /// <param name="GradientNorm">The length of this step's gradient before it was cut.</param>
-/// <param name="TokensPerSecond">Tokens trained on per second since the last report, evaluations left out.</param>
+/// <param name="Tokens">Tokens trained on since the last report.</param>
+/// <param name="TokensPerSecond">The same per second, evaluations left out.</param>
 /// <param name="TimeLeft">How long the remaining steps take at the speed so far.</param>
 /// <param name="Evaluation">What the evaluation after this step found, where there was one.</param>
 public sealed record TrainingProgress(
     long Step, long TotalSteps, double Epoch, double Loss, double LearningRate, double GradientNorm,
-    double TokensPerSecond, TimeSpan TimeLeft, TrainingEvaluation? Evaluation);
+    long Tokens, double TokensPerSecond, TimeSpan TimeLeft, TrainingEvaluation? Evaluation);
 
 /// <summary>What one evaluation found.</summary>
 /// <param name="Step">The steps done then.</param>

@@ -78,12 +78,7 @@ internal sealed unsafe class ScratchMemory : IDisposable
 
     public float* Reserve(long floats)
     {
-        if (_memory.Bytes < floats * sizeof(float))
-        {
-            _memory.Dispose();
-            _memory = new AlignedMemory(floats * sizeof(float));
-        }
-
+        AlignedMemory.Reserve(ref _memory, floats * sizeof(float));
         return _memory.Floats;
     }
 

@@ -77,10 +77,10 @@ internal sealed unsafe class RotaryAngles(LlamaConfig config) : IDisposable
             return;
         }
 
-        Dispose();
-        (_count, int length) = (positions, checked(positions * Half));
-        _cosines = new AlignedMemory(length * (long)sizeof(float));
-        _sines = new AlignedMemory(length * (long)sizeof(float));
+        int length = checked(positions * Half);
+        AlignedMemory.Reserve(ref _cosines, length * (long)sizeof(float));
+        AlignedMemory.Reserve(ref _sines, length * (long)sizeof(float));
+        _count = positions;
         _embedding.Fill(0, positions, new Span<float>(_cosines.Floats, length), new Span<float>(_sines.Floats, length));
     }
 

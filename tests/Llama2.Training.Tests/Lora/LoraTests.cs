@@ -127,9 +127,8 @@ public sealed unsafe class LoraTests
         Assert.Equal((1, 2f, 0.25f), (read.Options.Rank, read.Options.Alpha, read.Options.Dropout));
         Assert.Equal(["q_proj", "down_proj"], read.Options.TargetModules);
         Assert.Equal(model.TrainedParameterCount, read.ParameterCount);
-        Assert.Equal(8, read.Tensors.Count);
-        Assert.Equal("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", read.Tensors[0].Name);
-        Assert.Equal("base_model.model.model.layers.1.mlp.down_proj.lora_B.weight", read.Tensors[^1].Name);
+        Assert.Equal(
+            [TensorNames.Query(0), TensorNames.Down(0), TensorNames.Query(1), TensorNames.Down(1)], read.Factors.Select(factors => factors.Weight));
         foreach ((CheckpointTensor expected, CheckpointTensor actual) in model.Adapter!.Tensors.Zip(read.Tensors))
         {
             Assert.Equal(Values(expected), Values(actual));
@@ -167,61 +166,6 @@ public sealed unsafe class LoraTests
         TrainingSequence[] sequences = SmallModels.Sequences(SmallModels.Odd);
         double loss = model.Evaluate(sequences).Loss;
         Assert.Equal(loss, again.Evaluate(sequences).Loss, 1e-5 * loss);
-    }
-
-    [Theory]
-    [InlineData("\"peft_type\": \"LORA\"", "\"peft_type\": \"IA3\"", "peft_type")]
-    [InlineData("\"use_dora\": false", "\"use_dora\": true", "use_dora")]
-    [InlineData("\"use_rslora\": false", "\"use_rslora\": true", "use_rslora")]
-    [InlineData("\"bias\": \"none\"", "\"bias\": \"all\"", "bias")]
-    [InlineData("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "modules_to_save")]
-    [InlineData("\"r\": 3", "\"r\": 0", "Rank")]
-    [InlineData("\"r\": 3", "\"r\": 4", "lora_A")]
-    [InlineData("\"lora_alpha\": 6", "\"lora_alpha\": null", "lora_alpha")]
-    [InlineData("\"q_proj\",", "", "q_proj")]
-    [InlineData("\"target_modules\": [", "\"target_modules\": [1, ", "target_modules")]
-    public void Read_ConfigOfAnotherKind_NamesTheField(string from, string to, string field)
-    {
-        using var folder = new TemporaryFolder();
-        using TrainableModel model = Model(SmallModels.Odd, _all);
-        PeftFolder.Write(model.Adapter!, folder["adapter"]);
-        string path = Path.Combine(folder["adapter"], "adapter_config.json"), text = File.ReadAllText(path);
-        string changed = text.Replace(from, to, StringComparison.Ordinal);
-        Assert.NotEqual(text, changed);
-        File.WriteAllText(path, changed);
-        var failure = Assert.Throws<CheckpointException>(() => PeftFolder.Read(folder["adapter"], SmallModels.Odd));
-        Assert.Contains(field, failure.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Write_FolderThatHoldsSomething_RefusesAndLeavesIt()
-    {
-        using var folder = new TemporaryFolder();
-        using TrainableModel model = Model(SmallModels.Odd, _all);
-        File.WriteAllText(folder["mine"], "x");
-        Assert.Throws<IOException>(() => PeftFolder.Write(model.Adapter!, folder.Path));
-        Assert.Equal([folder["mine"]], Directory.EnumerateFileSystemEntries(folder.Path));
-        Assert.Throws<FileNotFoundException>(() => PeftFolder.Read(folder.Path, SmallModels.Odd));
-    }
-
-    [Fact]
-    public void Merge_ModelOfAnotherShape_NamesTheTensor()
-    {
-        using TrainableModel model = Model(SmallModels.Odd, _all);
-        using var other = new RandomCheckpoint(SmallModels.Blocks, seed: 1);
-        Assert.Contains("q_proj", Assert.Throws<CheckpointException>(() => new MergedCheckpoint(other, model.Adapter!)).Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Validate_SettingOutOfRange_NamesIt()
-    {
-        Assert.Equal("Rank", Assert.Throws<ArgumentException>(() => new LoraOptions { Rank = 0 }.Validate()).ParamName);
-        Assert.Equal("Alpha", Assert.Throws<ArgumentException>(() => new LoraOptions { Alpha = 0 }.Validate()).ParamName);
-        Assert.Equal("Dropout", Assert.Throws<ArgumentException>(() => new LoraOptions { Dropout = 1 }.Validate()).ParamName);
-        Assert.Equal("TargetModules", Assert.Throws<ArgumentException>(() => new LoraOptions { TargetModules = [] }.Validate()).ParamName);
-        Assert.Equal("TargetModules", Assert.Throws<ArgumentException>(() => new LoraOptions { TargetModules = ["q_proj", "q_proj"] }.Validate()).ParamName);
-        Assert.Equal("TargetModules", Assert.Throws<ArgumentException>(() => new LoraOptions { TargetModules = ["lm_head"] }.Validate()).ParamName);
-        Assert.Equal(16, new LoraOptions().Scale);
     }
 
     private static TrainableModel Model(LlamaConfig config, LoraOptions lora, WeightFormat format = WeightFormat.F32) =>
