@@ -10,6 +10,21 @@ namespace Llama2.Evaluation;
 /// </remarks>
 public sealed class ClassificationMetrics
 {
+    private static readonly (string Name, Func<ClassificationMetrics, double?> Value)[] _figures =
+    [
+        ("accuracy", metrics => metrics.Accuracy),
+        .. Averages("precision_score", average => average.Precision, positive => positive.Precision),
+        .. Averages("recall_score", average => average.Recall, positive => positive.Recall),
+        .. Averages("f1_score", average => average.F1, positive => positive.F1),
+        ("balanced_accuracy", metrics => metrics.BalancedAccuracy),
+        ("weighted_accuracy", metrics => metrics.WeightedAccuracy),
+        ("norm_macro_recall", metrics => metrics.NormalizedMacroRecall),
+        ("matthews_correlation", metrics => metrics.MatthewsCorrelation),
+        ("log_loss", metrics => metrics.LogLoss),
+        .. Ranked("AUC", metrics => metrics.AreaUnderCurve),
+        .. Ranked("average_precision_score", metrics => metrics.AveragePrecision),
+    ];
+
     private readonly Lazy<RankedMetrics?> _areaUnderCurve;
     private readonly Lazy<RankedMetrics?> _averagePrecision;
     private readonly int _positive;
@@ -133,43 +148,40 @@ public sealed class ClassificationMetrics
     /// <summary>Gets every figure by the name that Azure ML's evaluation gives it, such as <c>f1_score_macro</c>; undefined ones are left out.</summary>
     public IReadOnlyDictionary<string, double> ToDictionary()
     {
-        var figures = new Dictionary<string, double>(StringComparer.Ordinal) { ["accuracy"] = Accuracy };
-        AddAverages("precision_score", item => item.Precision, Binary?.Precision);
-        AddAverages("recall_score", item => item.Recall, Binary?.Recall);
-        AddAverages("f1_score", item => item.F1, Binary?.F1);
-        figures["balanced_accuracy"] = BalancedAccuracy;
-        figures["weighted_accuracy"] = WeightedAccuracy;
-        figures["norm_macro_recall"] = NormalizedMacroRecall;
-        figures["matthews_correlation"] = MatthewsCorrelation;
-        AddDefined("log_loss", LogLoss);
-        AddRanked("AUC", AreaUnderCurve);
-        AddRanked("average_precision_score", AveragePrecision);
-        return figures;
-
-        void AddAverages(string name, Func<AveragedMetrics, double> figure, double? binary)
+        var figures = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach ((string name, Func<ClassificationMetrics, double?> figure) in _figures)
         {
-            figures[$"{name}_macro"] = figure(Macro);
-            figures[$"{name}_micro"] = figure(Micro);
-            figures[$"{name}_weighted"] = figure(Weighted);
-            AddDefined($"{name}_binary", binary);
-        }
-
-        void AddRanked(string name, RankedMetrics? ranked)
-        {
-            AddDefined($"{name}_macro", ranked?.Macro);
-            AddDefined($"{name}_micro", ranked?.Micro);
-            AddDefined($"{name}_weighted", ranked?.Weighted);
-            AddDefined($"{name}_binary", ranked?.Binary);
-        }
-
-        void AddDefined(string name, double? value)
-        {
-            if (value is double known && !double.IsNaN(known))
+            if (figure(this) is double known && !double.IsNaN(known))
             {
                 figures[name] = known;
             }
         }
+
+        return figures;
     }
+
+    /// <summary>Gets one figure by name; <see langword="null"/> where it is not defined, or the name is that of none.</summary>
+    internal double? Figure(string name) => Array.Find(_figures, figure => figure.Name == name).Value?.Invoke(this);
+
+    /// <summary>Whether the name is that of a figure, and not of a table.</summary>
+    internal static bool IsFigure(string name) => Array.Exists(_figures, figure => figure.Name == name);
+
+    private static (string Name, Func<ClassificationMetrics, double?> Value)[] Averages(
+        string name, Func<AveragedMetrics, double> figure, Func<ClassMetrics, double> binary) =>
+    [
+        ($"{name}_macro", metrics => figure(metrics.Macro)),
+        ($"{name}_micro", metrics => figure(metrics.Micro)),
+        ($"{name}_weighted", metrics => figure(metrics.Weighted)),
+        ($"{name}_binary", metrics => metrics.Binary is { } positive ? binary(positive) : null),
+    ];
+
+    private static (string Name, Func<ClassificationMetrics, double?> Value)[] Ranked(string name, Func<ClassificationMetrics, RankedMetrics?> ranked) =>
+    [
+        ($"{name}_macro", metrics => ranked(metrics)?.Macro),
+        ($"{name}_micro", metrics => ranked(metrics)?.Micro),
+        ($"{name}_weighted", metrics => ranked(metrics)?.Weighted),
+        ($"{name}_binary", metrics => ranked(metrics)?.Binary),
+    ];
 
     private static AveragedMetrics Average(ClassMetrics[] classes, Func<ClassMetrics, long> weight)
     {

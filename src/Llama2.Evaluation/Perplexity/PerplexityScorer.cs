@@ -143,7 +143,7 @@ public sealed class PerplexityScorer
         for (int begin = 0; known < ids.Length; begin += _stride)
         {
             int end = Math.Min(begin + _window, ids.Length);
-            IReadOnlyList<ScoredToken> scores = await _engine.ScoreAsync(ids[begin..end], top: 0, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<ScoredToken> scores = await _engine.ScoreAsync(ids[begin..end], cancellationToken: cancellationToken).ConfigureAwait(false);
             for (int i = known; i < end; i++)
             {
                 loss -= scores[i - begin - 1].Token.LogProbability;     // scores begin with the second token

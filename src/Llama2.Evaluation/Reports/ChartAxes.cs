@@ -28,9 +28,12 @@ internal sealed class ChartAxes
 
     public double Y(double value) => Height - Bottom - ((value - _y.Low) / (_y.High - _y.Low) * (Height - Top - Bottom));
 
-    public void Begin(MarkupWriter page, string title, string xLabel, string yLabel)
+    /// <summary>Opens the drawing, which fills the width it is given; as a part of another drawing it has a size of its own.</summary>
+    public void Begin(MarkupWriter page, string title, string xLabel, string yLabel, bool isPart = false)
     {
-        page.Begin("svg", ("viewBox", $"0 0 {ReportNumber.At(Width)} {ReportNumber.At(Height)}"), ("role", "img"), ("aria-label", title));
+        ReadOnlySpan<(string, MarkupValue)> attributes =
+            [("viewBox", $"0 0 {ReportNumber.At(Width)} {ReportNumber.At(Height)}"), ("role", "img"), ("aria-label", title), ("width", Width), ("height", Height)];
+        page.Begin("svg", isPart ? attributes : attributes[..3]);
         page.Element("text", yLabel, ("class", "soft"), ("x", "4"), ("y", "11"));
         foreach (double tick in Ticks(_y.Low, _y.High, _yStep))
         {

@@ -33,7 +33,13 @@ internal static class MetricNames
         "rougeL" => "Longest common subsequence of words, F-measure.",
         "rougeLsum" => "Longest common subsequences, line by line, F-measure.",
         "exact_match" => "Share of answers that are the expected one, but for case, punctuation and articles.",
+        ToolCallingEvaluator.RightDecision => "Share of cases with the right call, or none where none was due.",
+        ToolCallingEvaluator.RightFunction => "Of the cases with a call due, the share with the right function.",
+        ToolCallingEvaluator.RightArguments => "Of the cases with a call due, the share with the right function and arguments.",
+        ToolCallingEvaluator.WellFormed => "Share of answers that are words, or a whole call of a function that was offered.",
+        ToolCallingEvaluator.NeedlessCalls => "Of the cases with no call due, the share with one; lower is better.",
         "f1" => "Words in common with the expected answer, F-measure.",
+        TextGenerationMetricOptions.NameFaithfulnessName => "Share of names in the texts that occur in what they are about.",
         _ when name.StartsWith("bleu", StringComparison.Ordinal) => "N-grams in common with the reference, of the whole corpus.",
         _ => Averaged(name),
     };

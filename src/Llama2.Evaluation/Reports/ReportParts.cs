@@ -45,7 +45,11 @@ public readonly record struct ReportPoint(double X, double Y);
 /// <param name="XLabel">What is below.</param>
 /// <param name="YLabel">What is at the side.</param>
 /// <param name="Series">One or more lines.</param>
-public sealed record ReportCurve(string Title, string XLabel, string YLabel, IReadOnlyList<ReportSeries> Series);
+public sealed record ReportCurve(string Title, string XLabel, string YLabel, IReadOnlyList<ReportSeries> Series)
+{
+    /// <summary>Draws the chart as an SVG file of its own, on a white ground, for a model card.</summary>
+    public string ToSvg() => CurveChart.WriteFile(this);
+}
 
 /// <summary>How values are distributed.</summary>
 /// <param name="Title">What it shows.</param>

@@ -32,8 +32,8 @@ public sealed record EvaluationConfig
     /// <summary>Gets a value indicating whether figures of the positive class alone are wanted (<c>use_binary</c>).</summary>
     public bool UseBinary { get; init; }
 
-    /// <summary>Gets a value indicating whether intervals are estimated (<c>enable_metric_confidence</c>).</summary>
-    public bool EnableMetricConfidence { get; init; }
+    /// <summary>Gets a value indicating whether intervals are estimated (<c>enable_metric_confidence</c>); <see langword="null"/> where it is not said.</summary>
+    public bool? EnableMetricConfidence { get; init; }
 
     /// <summary>Gets the metrics whose intervals are estimated (<c>confidence_metrics</c>); <see langword="null"/> for all.</summary>
     public IReadOnlyList<string>? ConfidenceMetrics { get; init; }

@@ -9,11 +9,14 @@ public sealed record EvaluatorOptions
     public const string InputPlace = "{input}";
 
     /// <summary>Gets the text that is sent for each item.</summary>
-    /// <value>Holds <c>{input}</c>, which the item's input replaces. The default is the input alone.</value>
+    /// <value>
+    /// Holds <c>{input}</c>, which the item's input replaces. The default is the input alone. In an item that is a conversation it stands in place of
+    /// the last message.
+    /// </value>
     public string PromptTemplate { get; init; } = InputPlace;
 
     /// <summary>Gets the system prompt.</summary>
-    /// <value>The default, <see langword="null"/>, sends none.</value>
+    /// <value>The default, <see langword="null"/>, sends none. A conversation that has one of its own keeps that.</value>
     public string? SystemPrompt { get; init; }
 
     /// <summary>Gets the settings of generation. For figures that repeat, choose a temperature of 0.</summary>
@@ -31,6 +34,13 @@ public sealed record EvaluatorOptions
     /// <summary>Gets the number of items that the report shows, the first ones.</summary>
     /// <value>0 or above. The default is 20.</value>
     public int Examples { get; init; } = 20;
+
+    /// <summary>Gets the names of the figures whose intervals are estimated.</summary>
+    /// <value>
+    /// The default, <see langword="null"/>, are all figures of generated text, and accuracy, f1_score_macro and matthews_correlation of a
+    /// classification. An empty list estimates none.
+    /// </value>
+    public IReadOnlyList<string>? Intervals { get; init; }
 
     internal void Validate()
     {

@@ -5,14 +5,22 @@ namespace Llama2.Evaluation;
 /// <summary>Asks a client about items, several at a time, and keeps their order.</summary>
 internal sealed class ItemRunner
 {
-    private readonly IChatClient _client;
     private readonly EvaluatorOptions _options;
+    private readonly Func<EvaluationItem, ChatMessage[], CancellationToken, Task<EvaluatedItem>> _ask;
 
     public ItemRunner(IChatClient client, EvaluatorOptions options)
+        : this(options, async (item, messages, cancellationToken) =>
+        {
+            ChatResponse response = await client.GetResponseAsync(messages, options.ChatOptions, cancellationToken).ConfigureAwait(false);
+            return new(item, response.Text.Trim(), null) { Usage = response.Usage };
+        }) => ArgumentNullException.ThrowIfNull(client);
+
+    /// <param name="options">How to ask.</param>
+    /// <param name="ask">Asks the messages of an item.</param>
+    public ItemRunner(EvaluatorOptions options, Func<EvaluationItem, ChatMessage[], CancellationToken, Task<EvaluatedItem>> ask)
     {
-        ArgumentNullException.ThrowIfNull(client);
         options.Validate();
-        (_client, _options) = (client, options);
+        (_options, _ask) = (options, ask);
     }
 
     public async Task<IReadOnlyList<EvaluatedItem>> RunAsync(
@@ -55,18 +63,20 @@ internal sealed class ItemRunner
 
     private async Task<EvaluatedItem> AskAsync(EvaluationItem item, CancellationToken cancellationToken)
     {
-        string prompt = _options.PromptTemplate.Replace(EvaluatorOptions.InputPlace, item.Input, StringComparison.Ordinal);
-        ChatMessage[] messages = _options.SystemPrompt is { } system
-            ? [new(ChatRole.System, system), new(ChatRole.User, prompt)]
-            : [new(ChatRole.User, prompt)];
         try
         {
-            ChatResponse response = await _client.GetResponseAsync(messages, _options.ChatOptions, cancellationToken).ConfigureAwait(false);
-            return new(item, response.Text.Trim(), null);
+            return await _ask(item, Messages(item), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (_options.CountFailures && exception is not OperationCanceledException)
         {
             return new(item, null, exception.Message);
         }
+    }
+
+    private ChatMessage[] Messages(EvaluationItem item)
+    {
+        string prompt = _options.PromptTemplate.Replace(EvaluatorOptions.InputPlace, item.Input, StringComparison.Ordinal);
+        ChatMessage[] messages = [.. (item.Conversation ?? []).SkipLast(1), new(ChatRole.User, prompt)];
+        return _options.SystemPrompt is { } system && messages[0].Role != ChatRole.System ? [new(ChatRole.System, system), .. messages] : messages;
     }
 }

@@ -7,7 +7,11 @@ namespace Llama2.Evaluation;
 /// <param name="Scores">The figures, by the names of the metrics.</param>
 /// <param name="Report">All of it, to be read.</param>
 public sealed record TextGenerationEvaluation(
-    IReadOnlyList<EvaluatedItem> Items, IReadOnlyDictionary<string, double> Scores, EvaluationReport Report);
+    IReadOnlyList<EvaluatedItem> Items, IReadOnlyDictionary<string, double> Scores, EvaluationReport Report)
+{
+    /// <summary>Gets the figures of each text alone, by the names of the metrics, in the order of the items.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<double>> ItemScores { get; init; } = new Dictionary<string, IReadOnlyList<double>>();
+}
 
 /// <summary>Asks a model for texts and compares them with what they should say: summaries, answers, continuations.</summary>
 /// <remarks>Thread-safe if the client is. A failed item that is counted scores as an empty text.</remarks>
@@ -36,7 +40,11 @@ public sealed class TextGenerationEvaluator
         _metrics = metrics ?? new();
         _runner = new(client, _options);
         _client = client;
-        _ = new TextGenerationAccumulator(_metrics);    // a wrong metric is told now, not after an hour of asking
+        var accumulator = new TextGenerationAccumulator(_metrics);    // a wrong metric is told now, not after an hour of asking
+        if (_options.Intervals?.Except(accumulator.Metrics).FirstOrDefault() is { } unknown)
+        {
+            throw new ArgumentException($"EvaluatorOptions.Intervals has '{unknown}', which is none of the metrics: {string.Join(", ", accumulator.Metrics)}.", nameof(options));
+        }
     }
 
     /// <summary>Asks about every item, computes the figures and writes a report.</summary>
@@ -60,7 +68,7 @@ public sealed class TextGenerationEvaluator
         var examples = new List<ReportExample>();
         foreach (EvaluatedItem result in results)
         {
-            IReadOnlyDictionary<string, double> scores = accumulator.Add(result.Item.Reference, result.Answer ?? "");
+            IReadOnlyDictionary<string, double> scores = accumulator.Add(result.Item.Reference, result.Answer ?? "", result.Item.Input);
             if (examples.Count < _options.Examples)
             {
                 examples.Add(new(result.Item.Input, result.Item.Reference, result.Answer)
@@ -70,7 +78,7 @@ public sealed class TextGenerationEvaluator
             }
         }
 
-        EvaluationReport report = accumulator.ToReport(title, bootstrap) with
+        EvaluationReport report = accumulator.ToReport(title, bootstrap, _options.Intervals) with
         {
             Task = "text-generation",
             Model = _client.GetService<ChatClientMetadata>()?.DefaultModelId,
@@ -78,6 +86,6 @@ public sealed class TextGenerationEvaluator
             Settings = ReportSettings.Of(_options, ("stemmer", _metrics.Stemmer), ("smoothing", _metrics.Smoothing)),
             Notes = ReportSettings.Failures(results),
         };
-        return new(results, accumulator.Scores(), report);
+        return new(results, accumulator.Scores(), report) { ItemScores = accumulator.ItemScores() };
     }
 }

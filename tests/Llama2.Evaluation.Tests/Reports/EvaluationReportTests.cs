@@ -191,6 +191,20 @@ public sealed partial class EvaluationReportTests
     }
 
     [Fact]
+    public void Curve_ToSvg_IsAPictureOfItsOwn()
+    {
+        var curve = new ReportCurve("Loss", "steps", "nats", [new("a <b>", [new(0, 3), new(10, 1)]), new("held out", [new(0, 2)])]);
+
+        XDocument picture = XDocument.Parse(curve.ToSvg());
+
+        XNamespace svg = "http://www.w3.org/2000/svg";
+        Assert.Equal(svg + "svg", picture.Root!.Name);
+        Assert.Equal(4, picture.Descendants(svg + "path").Count());       // two lines, and what names them
+        Assert.Equal("216", picture.Root.Element(svg + "svg")!.Attribute("height")!.Value);      // so that the names stand below it
+        Assert.Contains("a <b>", picture.Descendants(svg + "text").Select(text => text.Value));
+    }
+
+    [Fact]
     public void Of_Perplexity_HasItsFigures()
     {
         TextLikelihood[] texts = [new(10, 20, 40), new(30, 90, 100)];

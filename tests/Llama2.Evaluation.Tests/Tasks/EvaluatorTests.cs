@@ -1,3 +1,6 @@
+using Llama2.Testing;
+using Microsoft.Extensions.AI;
+
 namespace Llama2.Evaluation.Tests;
 
 public sealed class EvaluatorTests
@@ -48,6 +51,69 @@ public sealed class EvaluatorTests
         Assert.Equal([new(1, 0), new(2, 0), new(3, 0)], reports);
         Assert.NotNull(result.Report.Metrics.Single(metric => metric.Name == "accuracy").Interval);
         Assert.Equal(["right", "right", "no class found"], result.Report.Examples.Select(example => example.Verdict));
+    }
+
+    [Fact]
+    public async Task Classification_ScoredLabels_AreMeasuredWithTheirProbabilities()
+    {
+        using LlamaModel model = LlamaModel.Load(TinyModels.Create());
+        using IChatClient client = model.AsIChatClient(leaveOpen: true);
+        string[] classes = ["joy", "sadness", "fear"];
+        var evaluator = new ClassificationEvaluator(
+            client, classes, new() { PromptTemplate = "Which? {input}", Concurrency = 3, Intervals = ["AUC_macro"] }, method: ClassificationMethod.ScoreLabels);
+        EvaluationItem[] items = [new("a", "joy"), new("b", "sadness"), new("c", "joy"), new("d", "fear")];
+
+        ClassificationEvaluation result = await evaluator.EvaluateAsync("Emotions", items.ToAsyncEnumerable(), _few);
+
+        for (int i = 0; i < items.Length; i++)
+        {
+            IReadOnlyList<LabelProbability> labels = await client.ClassifyAsync([new(ChatRole.User, $"Which? {items[i].Input}")], classes);
+            Assert.Equal(labels.Select(label => label.Probability), result.Items[i].Probabilities!);
+            Assert.Equal(labels.MaxBy(label => label.Probability).Label, result.Predictions[i]);
+        }
+
+        Assert.NotNull(result.Metrics.LogLoss);
+        Assert.Equal(["AUC_macro"], result.Report.Metrics.Where(metric => metric.Interval is not null).Select(metric => metric.Name));
+        Assert.Equal("true", result.Report.Settings["scores_labels"]);
+        Assert.Equal(items.Length, Assert.Single(result.Report.Histograms).Counts.Sum());
+    }
+
+    [Fact]
+    public async Task Classification_ScoredLabelsThatFail_CountAsUndecided()
+    {
+        using var client = new StubChatClient(_ => "joy");
+        var evaluator = new ClassificationEvaluator(client, ["joy", "fear"], new() { CountFailures = true }, method: ClassificationMethod.ScoreLabels);
+
+        ClassificationEvaluation result = await evaluator.EvaluateAsync("x", new EvaluationItem[] { new("a", "joy") }.ToAsyncEnumerable(), _few);
+
+        Assert.Contains("no LlamaModel", result.Items[0].Error!, StringComparison.Ordinal);
+        Assert.Null(result.Predictions[0]);
+        Assert.Equal(Math.Log(2), result.Metrics.LogLoss!.Value, 1e-12);
+    }
+
+    [Fact]
+    public async Task Evaluate_Conversation_IsAskedWithTemplateAndSystemMessage()
+    {
+        var asked = new List<string>();
+        using var client = new StubChatClient((messages, _, _) =>
+        {
+            asked.Add(string.Join(" | ", messages.Select(message => $"{message.Role}: {message.Text}")));
+            return Task.FromResult("Bob");
+        });
+        EvaluationItem[] items =
+        [
+            new("b", "x") { Conversation = [new(ChatRole.User, "a"), new(ChatRole.Assistant, "A"), new(ChatRole.User, "b")] },
+            new("c", "x") { Conversation = [new(ChatRole.System, "own"), new(ChatRole.User, "c")] },
+        ];
+
+        TextGenerationEvaluation result = await new TextGenerationEvaluator(
+            client, new() { PromptTemplate = "<{input}>", SystemPrompt = "s", Intervals = [] }, new() { Metrics = ["name_faithfulness", "f1"] })
+            .EvaluateAsync("x", items.ToAsyncEnumerable(), _few);
+
+        Assert.Equal(["system: s | user: a | assistant: A | user: <b>", "system: own | user: <c>"], asked);
+        Assert.Equal(0, result.Scores["name_faithfulness"]);
+        Assert.Equal([0, 0], result.ItemScores["f1"]);
+        Assert.All(result.Report.Metrics, metric => Assert.Null(metric.Interval));
     }
 
     [Fact]
@@ -125,6 +191,9 @@ public sealed class EvaluatorTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new TextGenerationEvaluator(client, new() { Examples = -1 }));
         Assert.Throws<ArgumentException>(() => new TextGenerationEvaluator(client, metrics: new() { Metrics = ["meteor"] }));
         Assert.Throws<ArgumentException>(() => new ClassificationEvaluator(client, []));
+        Assert.Throws<ArgumentException>(() => new ClassificationEvaluator(client, ["a"], new() { Intervals = ["confusion_matrix"] }));
+        Assert.Throws<ArgumentException>(() => new ClassificationEvaluator(client, ["a"], readClass: text => text, method: ClassificationMethod.ScoreLabels));
+        Assert.Throws<ArgumentException>(() => new TextGenerationEvaluator(client, new() { Intervals = ["f1"] }));
     }
 
     [Theory]

@@ -12,7 +12,7 @@ public sealed class TextGenerationAccumulatorTests
         var bleu = new BleuAccumulator(BleuOptions.HuggingFace(3, smooth: true));
         foreach ((string reference, string prediction) in pairs)
         {
-            IReadOnlyDictionary<string, double> item = all.Add(reference, prediction);
+            IReadOnlyDictionary<string, double> item = all.Add(reference, prediction, reference);
             Assert.Equal(rouge.Add(reference, prediction).RougeL.FMeasure, item["rougeL"]);
             bleu.Add(reference, prediction);
         }
@@ -28,6 +28,7 @@ public sealed class TextGenerationAccumulatorTests
         Assert.Equal(2, all.ItemScores()["bleu_1"].Count);
         ConfidenceInterval interval = all.Intervals(new() { Resamples = 100 })["bleu_3"];
         Assert.InRange(scores["bleu_3"], interval.Lower, interval.Upper);
+        Assert.Equal(["rouge2"], all.Intervals(new() { Resamples = 10 }, ["rouge2"]).Keys);
         EvaluationReport report = all.ToReport("Texts", new() { Resamples = 10 });
         Assert.Equal(all.Metrics, report.Metrics.Select(metric => metric.Name));
         Assert.Equal(2, report.Histograms[0].Counts.Sum());
