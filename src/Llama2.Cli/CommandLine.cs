@@ -4,7 +4,7 @@ using System.CommandLine.Invocation;
 namespace Llama2.Cli;
 
 /// <summary>The command <c>llama2</c>: parses, runs, and maps every failure to one line and an exit code.</summary>
-internal static class CommandLine
+internal static partial class CommandLine
 {
     public const int Success = 0;
     public const int Failure = 1;
@@ -59,20 +59,32 @@ internal static class CommandLine
         return string.Join(' ', message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
     }
 
-    private static Command CreateRoot(Terminal terminal) => new("llama2", "Runs Llama-2 chat models inside this process: no server, no native library.")
+    private static Command CreateRoot(Terminal terminal)
     {
-        HelpWithDetails.Option(Details),
-        new VersionOption(),
-        new ChatCommand(terminal),
-        new GenerateCommand(terminal),
-        new InfoCommand(terminal),
-        new QuantizeCommand(terminal),
-        new SynthCommand(terminal),
-        new TokenizeCommand(terminal),
-        new DetokenizeCommand(terminal),
-        new TemplateCommand(terminal),
-        new LogitsCommand(terminal),
-    };
+        var root = new Command("llama2", "Runs Llama-2 chat models inside this process: no server, no native library.")
+        {
+            HelpWithDetails.Option(Details),
+            new VersionOption(),
+            new ChatCommand(terminal),
+            new GenerateCommand(terminal),
+            new InfoCommand(terminal),
+            new BenchCommand(terminal),
+            new EvaluateCommand(terminal),
+            new FinetuneCommand(terminal),
+            new MergeCommand(terminal),
+            new QuantizeCommand(terminal),
+            new SynthCommand(terminal),
+            new TrainTokenizerCommand(terminal),
+            new TokenizeCommand(terminal),
+            new DetokenizeCommand(terminal),
+            new TemplateCommand(terminal),
+            new LogitsCommand(terminal),
+        };
+        AddTorchCommands(root, terminal);
+        return root;
+    }
+
+    static partial void AddTorchCommands(Command root, Terminal terminal);
 
     private static int ReportUsage(ParseResult parse, Terminal terminal)
     {

@@ -30,6 +30,10 @@ internal sealed class GenerationArguments
     private readonly Option<string[]> _stop = New<string[]>("--stop", "TEXT", "A text that ends the answer and is not part of it (may be repeated)");
     private readonly Option<int[]> _stopToken = New<int[]>("--stop-token", "ID", "A token that ends the answer (may be repeated)");
     private readonly Option<ContextOverflow?> _contextOverflow = Choice.Option("--context-overflow", "What happens when the prompt does not fit", _overflows);
+    private readonly Option<string[]> _choice = New<string[]>("--choice", "TEXT", "One of the texts that the answer has to be (repeat it for the others)");
+    private readonly Option<string?> _regex = New<string?>("--regex", "PATTERN", "A regular expression that the whole answer has to match");
+    private readonly Option<FileInfo?> _jsonSchema = New<FileInfo?>("--json-schema", "FILE", "A JSON schema that the answer has to satisfy");
+    private readonly Option<bool> _jsonObject = new("--json-object") { Description = "The answer has to be a JSON object" };
     private readonly Option<bool?> _returnFullText = New<bool?>("--return-full-text", "true|false", "Begin the text with the prompt (default: false)");
     private readonly Option<int?> _logProbabilities = New<int?>("--logprobs", "N", "Score each token, with the N likeliest beside it (needs --json)");
     private readonly Option<bool?> _promptLogProbabilities = New<bool?>("--prompt-logprobs", "true|false", "Score the prompt's own tokens (needs --json)");
@@ -51,11 +55,21 @@ internal sealed class GenerationArguments
     public void AddTo(Command command, Option<bool> json)
     {
         AddTo(command);
+        command.Add(_choice);
+        command.Add(_regex);
+        command.Add(_jsonSchema);
+        command.Add(_jsonObject);
         command.Add(_returnFullText);
         command.Add(_logProbabilities);
         command.Add(_promptLogProbabilities);
         command.Validators.Add(result =>
         {
+            Option[] constraints = [_choice, _regex, _jsonSchema, _jsonObject];
+            if (constraints.Count(option => result.GetResult(option) is { Implicit: false }) > 1)
+            {
+                result.AddError($"Give one of {string.Join(", ", constraints.Select(option => option.Name))}.");
+            }
+
             if (!result.GetValue(json) && (result.GetValue(_logProbabilities) is not null || result.GetValue(_promptLogProbabilities) == true))
             {
                 result.AddError($"{_logProbabilities.Name} and {_promptLogProbabilities.Name} need {json.Name}.");
@@ -95,6 +109,7 @@ internal sealed class GenerationArguments
         };
         try
         {
+            options.Constraint = ParseConstraint(parse);
             options.Validate();
         }
         catch (ArgumentException exception)
@@ -115,6 +130,13 @@ internal sealed class GenerationArguments
         value = float.NegativeInfinity;
         return text.Equals("-inf", StringComparison.OrdinalIgnoreCase) || float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value);
     }
+
+    private GenerationConstraint? ParseConstraint(ParseResult parse) =>
+        NullIfEmpty(parse.GetValue(_choice)) is { } choices ? GenerationConstraint.Choice(choices)
+        : parse.GetValue(_regex) is { } pattern ? GenerationConstraint.Regex(pattern)
+        : parse.GetValue(_jsonSchema) is { } file ? GenerationConstraint.JsonSchema(File.ReadAllText(file.FullName))
+        : parse.GetValue(_jsonObject) ? GenerationConstraint.Json
+        : null;
 
     private TimeSpan? ParseTime(double? seconds) => seconds switch
     {

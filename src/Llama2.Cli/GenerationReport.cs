@@ -20,6 +20,18 @@ internal static class GenerationReport
         WriteScores(json, "prompt_logprobs", result.PromptLogProbabilities);
     });
 
+    /// <summary>The settings that are set, as a person reads them.</summary>
+    public static string Describe(GenerationOptions options)
+    {
+        using JsonDocument json = JsonDocument.Parse(Json.Object(writer => WriteSettings(writer, options)));
+        return string.Join(
+            ", ",
+            from setting in json.RootElement.GetProperty("settings").EnumerateObject()
+            let value = setting.Value.GetRawText()
+            where value is not ("null" or "{}" or "[]")
+            select $"{setting.Name} {value}");
+    }
+
     private static string Name(GenerationFinishReason reason) => reason switch
     {
         GenerationFinishReason.Stop => "stop",
@@ -56,6 +68,9 @@ internal static class GenerationReport
             json.WriteNull("tokens_per_second");
         }
 
+        json.WriteNumber("drafted_tokens", timings.DraftedTokens);
+        json.WriteNumber("accepted_tokens", timings.AcceptedTokens);
+
         json.WriteEndObject();
     }
 
@@ -88,8 +103,10 @@ internal static class GenerationReport
         Write(json, "max_time", options.MaxTime?.TotalSeconds);
         Write(json, "ignore_eos", options.IgnoreEos);
         Write(json, "seed", options.Seed);
+        json.WriteString("adapter", options.Adapter);
         WriteTexts(json, "stop", options.StopSequences);
         json.WriteIds("stop_token_ids", options.StopTokenIds ?? []);
+        json.WriteString("constraint", options.Constraint?.ToString());
         Write(json, "return_full_text", options.ReturnFullText);
         Write(json, "logprobs", options.LogProbabilities);
         Write(json, "prompt_logprobs", options.PromptLogProbabilities);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama2.Testing;
 
 namespace Llama2.Cli.Tests;
 
@@ -49,10 +50,61 @@ public sealed class GenerateCommandTests(TinyModelFixture model) : IClassFixture
             """
             {"do_sample":true,"temperature":0.5,"top_p":0.75,"top_k":9,"min_p":0.125,"typical_p":0.25,"repetition_penalty":1.5,"repetition_window":8,
             "presence_penalty":-0.5,"frequency_penalty":1.25,"no_repeat_ngram_size":3,"logit_bias":{"5":-2.5,"6":"-Infinity"},"bad_words":["bad"],
-            "max_new_tokens":4,"min_new_tokens":2,"max_time":30,"ignore_eos":true,"seed":-7,"stop":["one","two"],"stop_token_ids":[7,8],
-            "return_full_text":true,"logprobs":2,"prompt_logprobs":true,"context_overflow":"truncate-left"}
+            "max_new_tokens":4,"min_new_tokens":2,"max_time":30,"ignore_eos":true,"seed":-7,"adapter":null,"stop":["one","two"],"stop_token_ids":[7,8],
+            "constraint":null,"return_full_text":true,"logprobs":2,"prompt_logprobs":true,"context_overflow":"truncate-left"}
             """.ReplaceLineEndings(""),
             settings.GetRawText());
+    }
+
+    [Fact]
+    public async Task Generate_Adapter_BesideOrMerged_ChangesTheText()
+    {
+        using var folder = new TemporaryFolder();
+        using (var checkpoint = Checkpoint.Open(model.Path))
+        {
+            PeftFolder.Write(TinyAdapters.Create(1, null, checkpoint.Config), folder["legal"]);
+        }
+
+        string[] greedy = ["--prompt", "hello", "--do-sample", "false", "--ignore-eos", "true", "--max-new-tokens", "8", "--weight-format", "f32"];
+        JsonElement bare = await JsonAsync(greedy), beside = await JsonAsync([.. greedy, "--adapter", folder["legal"]]);
+        JsonElement merged = await JsonAsync([.. greedy, "--merge-adapter", folder["legal"] + "/"]);
+        Assert.Equal("legal", beside.GetProperty("settings").GetProperty("adapter").GetString());
+        Assert.Equal(JsonValueKind.Null, merged.GetProperty("settings").GetProperty("adapter").ValueKind);
+        Assert.Equal(CliResult.Integers(beside, "ids"), CliResult.Integers(merged, "ids"));
+        Assert.NotEqual(CliResult.Integers(bare, "ids"), CliResult.Integers(beside, "ids"));
+    }
+
+    [Fact]
+    public async Task Generate_AdapterThatIsNone_SaysSo()
+    {
+        CliResult result = await CliRunner.RunAsync("generate", model.Path, "--prompt", "hello", "--adapter", model.Folder.Path);
+        Assert.Equal(1, result.Code);
+        Assert.Contains("adapter_config.json", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Generate_Constraint_IsSatisfied()
+    {
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder["schema.json"], """{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"]}""");
+        JsonElement json = await JsonAsync("--prompt", "hello", "--json-schema", folder["schema.json"]);
+        Assert.Equal("stop", json.GetProperty("finish_reason").GetString());
+        Assert.Matches("^{\"ok\": ?(true|false)}$", json.GetProperty("text").GetString());
+        Assert.StartsWith("JsonSchema: {", json.GetProperty("settings").GetProperty("constraint").GetString(), StringComparison.Ordinal);
+        Assert.Matches("^(left|right)$", (await JsonAsync("--prompt", "hello", "--choice", "left", "--choice", "right")).GetProperty("text").GetString());
+        Assert.Matches("^[a-c]{3}$", (await JsonAsync("--prompt", "hello", "--regex", "[a-c]{3}")).GetProperty("text").GetString());
+        Assert.StartsWith("{", (await JsonAsync("--prompt", "hello", "--json-object", "--max-new-tokens", "5")).GetProperty("text").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("offset 0", "--regex", "(?=a)")]
+    [InlineData("Give one of", "--regex", "a", "--choice", "b")]
+    [InlineData("beside a constraint", "--regex", "a", "--stop", "b")]
+    public async Task Generate_BadConstraint_ReturnsTwo(string message, params string[] settings)
+    {
+        CliResult result = await CliRunner.RunAsync(["generate", model.Path, "--prompt", "a", .. settings]);
+        Assert.Equal(2, result.Code);
+        Assert.Contains(message, result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -50,7 +50,7 @@ public sealed class ProcessTests(TinyModelFixture model) : IClassFixture<TinyMod
     [UnixFact]
     public async Task Process_Interrupted_EndsCleanly()
     {
-        using Process process = Start(Endless());
+        using Process process = StartInterruptible(Endless());
         await ReadSomeAsync(process);
         using Process kill = Process.Start("kill", ["-INT", process.Id.ToString(CultureInfo.InvariantCulture)]);
         Task<string> rest = process.StandardOutput.ReadToEndAsync();
@@ -72,9 +72,13 @@ public sealed class ProcessTests(TinyModelFixture model) : IClassFixture<TinyMod
         Assert.Equal(1, await process.StandardOutput.ReadAsync(some).AsTask().WaitAsync(_patience));
     }
 
-    private static Process Start(params string[] args)
+    private static string Program => System.IO.Path.Combine(AppContext.BaseDirectory, "Llama2.Cli.dll");
+
+    private static Process Start(params string[] args) => Start("dotnet", ["exec", Program, .. args]);
+
+    private static Process Start(string file, IEnumerable<string> args)
     {
-        var start = new ProcessStartInfo("dotnet", ["exec", System.IO.Path.Combine(AppContext.BaseDirectory, "Llama2.Cli.dll"), .. args])
+        var start = new ProcessStartInfo(file, args)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -84,6 +88,11 @@ public sealed class ProcessTests(TinyModelFixture model) : IClassFixture<TinyMod
         };
         return Process.Start(start)!;
     }
+
+    /// <summary>A process that an interrupt reaches even where the tests themselves run in a shell's background, which ignores it and hands that on.</summary>
+    private static Process StartInterruptible(params string[] args) => Start(
+        OperatingSystem.IsLinux() ? "env" : "dotnet",
+        [.. OperatingSystem.IsLinux() ? ["--default-signal=INT", "dotnet"] : Array.Empty<string>(), "exec", Program, .. args]);
 
     private static async Task<int> ExitAsync(Process process)
     {

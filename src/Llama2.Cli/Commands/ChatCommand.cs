@@ -13,6 +13,7 @@ internal sealed class ChatCommand : Command
         """;
 
     private readonly ModelArguments _model = new();
+    private readonly AdapterArguments _adapter = new();
     private readonly GenerationArguments _generation = new();
     private readonly Option<string?> _system = new("--system") { Description = "The system message", HelpName = "TEXT" };
 
@@ -20,6 +21,7 @@ internal sealed class ChatCommand : Command
         : base("chat", "Talks with a chat model, at the terminal or line by line.")
     {
         _model.AddTo(this);
+        _adapter.AddTo(this);
         Add(HelpWithDetails.Option(Details));
         Add(_system);
         _generation.AddTo(this);
@@ -30,6 +32,7 @@ internal sealed class ChatCommand : Command
     {
         LlamaModelOptions options = _model.Bind(parse);
         options.Generation = _generation.Bind(parse);
+        _adapter.Bind(parse, options);
         options.Generation.ContextOverflow ??= ContextOverflow.DropOldestTurns;        // a long chat goes on
         using LlamaModel model = await _model.LoadAsync(parse, options, terminal, cancellationToken);
         if (terminal.InputIsTerminal)

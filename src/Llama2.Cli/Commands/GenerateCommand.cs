@@ -12,6 +12,7 @@ internal sealed class GenerateCommand : Command
         """;
 
     private readonly ModelArguments _model = new();
+    private readonly AdapterArguments _adapter = new();
     private readonly GenerationArguments _generation = new();
 
     private readonly Option<string?> _prompt = new("--prompt")
@@ -35,6 +36,7 @@ internal sealed class GenerateCommand : Command
         : base("generate", "Goes on from a text, without a chat template.")
     {
         _model.AddTo(this);
+        _adapter.AddTo(this);
         Add(HelpWithDetails.Option(Details));
         Add(_prompt);
         Add(_promptFile);
@@ -54,7 +56,9 @@ internal sealed class GenerateCommand : Command
     {
         GenerationOptions options = _generation.Bind(parse);
         string prompt = await ReadPromptAsync(parse, terminal, cancellationToken);
-        using LlamaModel model = await _model.LoadAsync(parse, _model.Bind(parse), terminal, cancellationToken);
+        LlamaModelOptions modelOptions = _model.Bind(parse);
+        _adapter.Bind(parse, modelOptions);
+        using LlamaModel model = await _model.LoadAsync(parse, modelOptions, terminal, cancellationToken);
         int[] ids = [model.Tokenizer.BeginOfTextId, .. model.Tokenizer.Encode(prompt)];
 
         bool json = parse.GetValue(_json);

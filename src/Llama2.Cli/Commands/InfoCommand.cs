@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Spectre.Console;
 
 namespace Llama2.Cli;
 
@@ -12,7 +11,7 @@ internal sealed class InfoCommand : Command
     public InfoCommand(Terminal terminal)
         : base("info", "Says what a model is and what running it takes: shape, formats, memory, device.")
     {
-        _model.AddTo(this);
+        _model.AddTo(this, takesDevice: false);
         Add(_json);
         Add(HelpWithDetails.Option("Reads headers only, so it is quick for any size, and needs no tokenizer."));
         SetAction(parse => Run(parse, terminal));
@@ -30,35 +29,11 @@ internal sealed class InfoCommand : Command
         {
             terminal.Output.WriteLine(summary.ToJson());
         }
-        else if (terminal.OutputIsTerminal)
-        {
-            Terminal.Rich(terminal.Output).Write(Table(summary.Lines()));
-        }
         else
         {
-            WriteAligned(summary.Lines(), terminal.Output);
+            FactTable.Write(summary.Lines(), terminal);
         }
 
         return CommandLine.Success;
-    }
-
-    private static Table Table(IEnumerable<(string Name, string Value)> lines)
-    {
-        Table table = new Table().RoundedBorder().HideHeaders().AddColumn("", column => column.NoWrap()).AddColumn("");
-        foreach ((string name, string value) in lines)
-        {
-            table.AddRow(new Text(name, new Style(decoration: Decoration.Bold)), new Text(value));
-        }
-
-        return table;
-    }
-
-    private static void WriteAligned(IReadOnlyList<(string Name, string Value)> lines, TextWriter output)
-    {
-        int width = lines.Max(line => line.Name.Length);
-        foreach ((string name, string value) in lines)
-        {
-            output.WriteLine($"{name.PadRight(width)}  {value}");
-        }
     }
 }

@@ -50,7 +50,7 @@ internal sealed class LogitsCommand : Command
             model.Dispose();
         }
 
-        // The context is chosen at load; loading again is cheap where the weights stay mapped, and happens at most a few times.
+        // The context is chosen at load; loading again happens at most a few times.
         void Enlarge(int length)
         {
             if (options.ContextLength is null)

@@ -33,4 +33,23 @@ internal sealed class OutputPath(string description)
         string? folder = Path.GetDirectoryName(Path.GetFullPath(path));
         return folder is null || Directory.Exists(folder) ? path : throw new IOException($"'{folder}' does not exist.");
     }
+
+    /// <summary>The format that was asked for, else F32.</summary>
+    /// <exception cref="UsageException">A folder cannot hold it.</exception>
+    public static WeightFormat CheckFormat(string path, WeightFormat? format) => IsGguf(path) || format is not (WeightFormat.Q8_0 or WeightFormat.Q4_0)
+        ? format ?? WeightFormat.F32
+        : throw new UsageException($"A Hugging Face folder holds f32, f16 or bf16; for {format} give a name that ends with .gguf.");
+
+    /// <summary>Writes a model as its name says: GGUF, or a Hugging Face folder.</summary>
+    public static void Write(Checkpoint checkpoint, string path, WeightFormat format, IProgress<LoadProgress> progress, CancellationToken cancellationToken)
+    {
+        if (IsGguf(path))
+        {
+            GgufFile.Write(checkpoint, path, format, progress, cancellationToken);
+        }
+        else
+        {
+            HuggingFaceFolder.Write(checkpoint, path, format, progress, cancellationToken);
+        }
+    }
 }

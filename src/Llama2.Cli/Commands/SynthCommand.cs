@@ -51,17 +51,12 @@ internal sealed class SynthCommand : Command
     private async Task<int> RunAsync(ParseResult parse, Terminal terminal, CancellationToken cancellationToken)
     {
         string output = _output.Check(parse);
-        WeightFormat format = parse.GetValue(_format) ?? WeightFormat.F32;
-        if (!OutputPath.IsGguf(output) && format is WeightFormat.Q8_0 or WeightFormat.Q4_0)
-        {
-            throw new UsageException($"A Hugging Face folder holds f32, f16 or bf16; for {format} give a name that ends with .gguf.");
-        }
-
+        WeightFormat format = OutputPath.CheckFormat(output, parse.GetValue(_format));
         using RandomCheckpoint checkpoint = Create(parse);
         await ProgressBar.ShowAsync(terminal, "writing", progress => Task.Run(
             () =>
             {
-                Write(checkpoint, output, format, progress, cancellationToken);
+                OutputPath.Write(checkpoint, output, format, progress, cancellationToken);
                 return true;
             },
             cancellationToken));
@@ -99,18 +94,6 @@ internal sealed class SynthCommand : Command
         catch (CheckpointException exception)
         {
             throw new UsageException($"{exception.Field}: found {exception.Found}, expected {exception.Expected}.");
-        }
-    }
-
-    private static void Write(Checkpoint checkpoint, string path, WeightFormat format, IProgress<LoadProgress> progress, CancellationToken cancellationToken)
-    {
-        if (OutputPath.IsGguf(path))
-        {
-            GgufFile.Write(checkpoint, path, format, progress, cancellationToken);
-        }
-        else
-        {
-            HuggingFaceFolder.Write(checkpoint, path, format, progress, cancellationToken);
         }
     }
 

@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Text;
+
+namespace Llama2.Cli;
+
+/// <summary>What <c>llama2 bench</c> found.</summary>
+internal sealed class BenchReport
+{
+    public required TimeSpan LoadToFirstToken { get; init; }
+
+    public MachineSpeed Machine { get; set; }
+
+    public List<BenchRow> Rows { get; } = [];
+
+    public (double SecondTurn, double NewTokens)? SecondTurn { get; set; }
+
+    public (TimeSpan Alone, TimeSpan Beside, TimeSpan Longest)? Beside { get; set; }
+
+    public double AllocatedPerPass { get; set; }
+
+    public double AllocatedPerToken { get; set; }
+
+    /// <summary>The largest resident set of the process while the model worked.</summary>
+    public long PeakMemory { get; set; }
+
+    public string ToJson(BackendInfo info) => Json.Object(json =>
+    {
+        json.WriteString("kernels", info.Kernels);
+        json.WriteNumber("threads", info.Threads);
+        json.WriteString("weights", info.WeightFormats);
+        json.WriteNumber("weight_bytes", info.WeightBytes);
+        json.WriteNumber("read_gb_per_second", Machine.ReadBytesPerSecond / 1e9);
+        json.WriteNumber("float_gmac_per_second", Machine.FloatProductsPerSecond / 1e9);
+        json.WriteNumber("byte_gmac_per_second", Machine.ByteProductsPerSecond / 1e9);
+        json.WriteNumber("nibble_gmac_per_second", Machine.NibbleProductsPerSecond / 1e9);
+        json.WriteNumber("load_to_first_token_seconds", LoadToFirstToken.TotalSeconds);
+        json.WriteNumber("peak_memory_bytes", PeakMemory);
+        json.WriteNumber("allocated_bytes_per_pass", AllocatedPerPass);
+        json.WriteNumber("allocated_bytes_per_token", AllocatedPerToken);
+        if (SecondTurn is { } turn)
+        {
+            json.WriteNumber("second_turn_fraction", turn.SecondTurn);
+            json.WriteNumber("second_turn_new_tokens_fraction", turn.NewTokens);
+        }
+
+        if (Beside is { } beside)
+        {
+            json.WriteNumber("between_tokens_ms", beside.Alone.TotalMilliseconds);
+            json.WriteNumber("between_tokens_beside_prompt_ms", beside.Beside.TotalMilliseconds);
+            json.WriteNumber("longest_between_tokens_beside_prompt_ms", beside.Longest.TotalMilliseconds);
+        }
+
+        json.WriteStartArray("rows");
+        foreach (BenchRow row in Rows)
+        {
+            json.WriteStartObject();
+            json.WriteString("what", row.What);
+            json.WriteNumber("tokens", row.Tokens);
+            json.WriteNumber("batch", row.Batch);
+            json.WriteNumber("tokens_per_second", row.Median);
+            json.WriteNumber("slowest", row.Speeds.Min());
+            json.WriteNumber("fastest", row.Speeds.Max());
+            json.WriteNumber("fraction_of_floor", FractionOfFloor(row, info));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    });
+
+    public string ToText(BackendInfo info)
+    {
+        var text = new StringBuilder();
+        Line($"{info.Kernels}, {info.Threads} threads, {info.WeightFormats}");
+        Line($"machine: reads {Machine.ReadBytesPerSecond / 1e9:0.0} GB/s, multiplies {Machine.FloatProductsPerSecond / 1e9:0} G singles/s, {Machine.ByteProductsPerSecond / 1e9:0} G bytes/s, {Machine.NibbleProductsPerSecond / 1e9:0} G nibbles/s");
+        Line($"load to first token {LoadToFirstToken.TotalSeconds:0.00} s, peak memory {ByteSize.Format(PeakMemory)}, allocated per decoded token {AllocatedPerPass:0} bytes in the pass, {AllocatedPerToken:0} with engine and updates");
+        Line($"{"",-8} {"tokens",6} {"batch",5} {"tokens/s",10} {"slowest",9} {"fastest",9} {"of the floor",12}");
+        foreach (BenchRow row in Rows)
+        {
+            Line($"{row.What,-8} {row.Tokens,6} {row.Batch,5} {row.Median,10:0.00} {row.Speeds.Min(),9:0.00} {row.Speeds.Max(),9:0.00} {FractionOfFloor(row, info),12:0 %}");
+        }
+
+        if (SecondTurn is { } turn)
+        {
+            Line($"second turn: first token after {turn.SecondTurn:0.0 %} of the first turn's time; its new tokens are {turn.NewTokens:0.0 %}");
+        }
+
+        if (Beside is { } beside)
+        {
+            Line($"between two tokens: {beside.Alone.TotalMilliseconds:0.0} ms, beside a prompt {beside.Beside.TotalMilliseconds:0.0} ms, at most {beside.Longest.TotalMilliseconds:0.0} ms");
+        }
+
+        return text.ToString();
+
+        void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+    }
+
+    /// <summary>How much of what the machine allows a speed uses; for a prompt by the format of most of the weights.</summary>
+    private double FractionOfFloor(BenchRow row, BackendInfo info)
+    {
+        double most = row.What == "decode" ? Machine.ReadBytesPerSecond : info.WeightFormats.Split(' ')[0] switch
+        {
+            "Q8_0" => Machine.ByteProductsPerSecond,
+            "Q4_0" or "Q4_K" or "Q5_K" or "Q6_K" => Machine.NibbleProductsPerSecond,
+            _ => Machine.FloatProductsPerSecond,
+        };
+        return row.Median * row.Work / most;
+    }
+}

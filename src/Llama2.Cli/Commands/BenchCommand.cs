@@ -1,0 +1,132 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Llama2.Cli;
+
+/// <summary>Says how fast a model runs here, and how far that is from what this machine allows.</summary>
+internal sealed class BenchCommand : Command
+{
+    private const string Details = """
+        Every speed is the median of the repetitions, measured through the engine as any caller meets it, with random prompts, greedy choice and no
+        prompt lookup. In the same run the machine is measured: reading memory (huge pages where the system has them), multiplying singles in
+        registers, and our kernels of Q8_0 and Q4_0 on operands in the first cache. "of the floor" is how much of that a speed uses: decoding reads
+        every weight once per step; a prompt multiplies every weight once per token, singles for plain weights, so for Q8_0 and Q4_0 it says what is
+        lost around our own kernel; K-quants are held against that of Q4_0. Other programs that run meanwhile make all of it slower.
+        """;
+
+    private readonly ModelArguments _model = new();
+    private readonly Option<int[]> _prompt = Lengths("--prompt", "Prompts to read, in tokens", 128, 512);
+    private readonly Option<int[]> _depth = Lengths("--depth", "Tokens that are cached when decoding begins", 16);
+    private readonly Option<int[]> _batch = Lengths("--batch", "Sequences that decode at the same time", 1, 8);
+    private readonly Option<int> _decode = Number("--decode", "Tokens to decode", 32);
+    private readonly Option<int> _repeat = Number("--repeat", "Repetitions of each measurement", 5);
+    private readonly Option<int> _secondTurn = new("--second-turn") { Description = "Also a chat whose first turn has so many tokens, and the time to the first token of its second", HelpName = "TOKENS" };
+    private readonly Option<int> _beside = new("--beside") { Description = "Also the time between two tokens of a chat while a prompt of so many tokens is read", HelpName = "TOKENS" };
+    private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object" };
+
+    public BenchCommand(Terminal terminal)
+        : base("bench", "Measures how fast a model runs here, beside what the machine allows.")
+    {
+        _model.AddTo(this, takesDevice: false);                             // the floors are this processor's
+        foreach (Option option in new Option[] { _prompt, _depth, _batch, _decode, _repeat, _secondTurn, _beside, _json })
+        {
+            Add(option);
+        }
+
+        Add(HelpWithDetails.Option(Details));
+        SetAction((parse, cancellationToken) => RunAsync(parse, terminal, cancellationToken));
+    }
+
+    private async Task<int> RunAsync(ParseResult parse, Terminal terminal, CancellationToken cancellationToken)
+    {
+        LlamaModelOptions options = _model.Bind(parse);
+        options.PromptLookup = false;
+        int[] prompts = parse.GetRequiredValue(_prompt), depths = parse.GetRequiredValue(_depth), batches = parse.GetRequiredValue(_batch);
+        options.MaxConcurrentSequences = Math.Max(options.MaxConcurrentSequences, batches.Max());
+
+        long start = Stopwatch.GetTimestamp();
+        using LlamaModel model = await _model.LoadAsync(parse, options, terminal, cancellationToken);
+        await foreach (GenerationUpdate update in model.Engine.GenerateAsync([.. Enumerable.Range(0, 16)], new() { MaxNewTokens = 1, IgnoreEos = true }, cancellationToken))
+        {
+        }
+
+        var report = new BenchReport { LoadToFirstToken = Stopwatch.GetElapsedTime(start) };
+        var benchmark = new EngineBenchmark(model, parse.GetValue(_repeat));
+        report.AllocatedPerPass = benchmark.AllocationPerPass(Math.Min(parse.GetValue(_decode), model.ContextLength));
+        foreach (int tokens in prompts)
+        {
+            terminal.Error.WriteLine($"prefill of {tokens} tokens");
+            report.Rows.Add(await benchmark.PrefillAsync(tokens, cancellationToken));
+        }
+
+        foreach ((int depth, int batch) in from depth in depths from batch in batches select (depth, batch))
+        {
+            terminal.Error.WriteLine($"decoding behind {depth} tokens, {batch} at a time");
+            report.Rows.Add(await benchmark.DecodeAsync(depth, batch, parse.GetValue(_decode), cancellationToken));
+        }
+
+        if (parse.GetValue(_secondTurn) is > 0 and int turn)
+        {
+            terminal.Error.WriteLine($"second turn behind {turn} tokens");
+            report.SecondTurn = await benchmark.SecondTurnAsync(turn, 16, cancellationToken);
+        }
+
+        if (parse.GetValue(_beside) is > 0 and int prompt)
+        {
+            terminal.Error.WriteLine($"a running chat beside a prompt of {prompt} tokens");
+            report.Beside = await benchmark.BesideAsync(prompt, cancellationToken);
+        }
+
+        report.AllocatedPerToken = await benchmark.AllocationPerTokenAsync(parse.GetValue(_decode), cancellationToken);
+        using (var process = Process.GetCurrentProcess())
+        {
+            report.PeakMemory = process.PeakWorkingSet64;                       // before the machine is measured, which takes memory of its own
+        }
+
+        terminal.Error.WriteLine("measuring the machine");
+        report.Machine = MachineSpeed.Measure(model.Info.Threads);
+        terminal.Output.Write(parse.GetValue(_json) ? report.ToJson(model.Info) + "\n" : report.ToText(model.Info));
+        return CommandLine.Success;
+    }
+
+    /// <summary>An option that takes a number of at least 1.</summary>
+    public static Option<int> Number(string name, string description, int value)
+    {
+        var option = new Option<int>(name) { Description = $"{description} [default: {value}]", HelpName = "N", DefaultValueFactory = _ => value };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1)
+            {
+                result.AddError($"{name}: at least 1 is needed.");
+            }
+        });
+        return option;
+    }
+
+    private static Option<int[]> Lengths(string name, string description, params int[] values)
+    {
+        string listed = string.Join(',', values);
+        return new Option<int[]>(name)
+        {
+            Description = $"{description} [default: {listed}]",
+            HelpName = "N,N,…",
+            DefaultValueFactory = _ => values,
+            CustomParser = Parse,
+        };
+
+        int[]? Parse(ArgumentResult result)
+        {
+            string[] parts = result.Tokens.Count == 1 ? result.Tokens[0].Value.Split(',') : [];
+            int[] numbers = [.. parts.Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0)];
+            if (numbers.Length > 0 && numbers.All(number => number > 0))
+            {
+                return numbers;
+            }
+
+            result.AddError($"{name}: numbers from 1, with commas between them, are expected, such as {listed}.");
+            return null;
+        }
+    }
+}
