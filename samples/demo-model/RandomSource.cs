@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>SplitMix64: the same numbers for the same seed on every platform and every version of .NET.</summary>
 internal sealed class RandomSource(ulong seed)

@@ -1,13 +1,15 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Makes the rows of a corpus one after the other, no row twice.</summary>
 internal sealed class CorpusGenerator
 {
     private const int AttemptsPerRow = 1000;
+    private const double ScenarioShare = 0.12;   // the other dialogues are composed of moves
     private readonly Lexicon _lexicon;
     private readonly CorpusOptions _options;
     private readonly EmotionWriter _emotions;
     private readonly DialogueWriter _dialogues;
+    private readonly ConversationWriter _conversations;
 
     public CorpusGenerator(CorpusOptions options, Lexicon? lexicon = null)
     {
@@ -26,6 +28,7 @@ internal sealed class CorpusGenerator
         _lexicon = lexicon ?? Lexicon.Embedded;
         _emotions = new(_lexicon);
         _dialogues = new(_lexicon, ScenarioLibrary.Embedded);
+        _conversations = new(_lexicon);
     }
 
     /// <summary>Streams the rows; the hashes of the rows so far are all that is kept (8 bytes each).</summary>
@@ -43,7 +46,7 @@ internal sealed class CorpusGenerator
     {
         for (int attempt = 0; attempt < AttemptsPerRow; attempt++)
         {
-            CorpusRow row = random.Chance(_options.EmotionShare) ? Emotion(random) : Summary(random);
+            CorpusRow row = _options.Task == CorpusTask.Topic ? Topic(random) : random.Chance(_options.EmotionShare) ? Emotion(random) : Summary(random);
             if (seen.Add(HeldOut.Hash(string.Join('\n', row.Messages.Select(message => message.Content)))))
             {
                 return row;
@@ -59,7 +62,30 @@ internal sealed class CorpusGenerator
         EmotionSample sample = _emotions.Write(label, _options.Split, random);
         Expansion prompt = new(_lexicon, random);
         prompt.SetSlot("text", sample.Text);
-        string[] labels = [.. EmotionWriter.Labels];
+        SetLabels(prompt, EmotionWriter.Labels);
+        return Row(prompt, "emotion", sample.Label, sample.Label);
+    }
+
+    private CorpusRow Topic(RandomSource random)
+    {
+        while (true)
+        {
+            DialogueSample sample = _dialogues.Write(_options.Split, random);
+            if (TopicList.Embedded.Of(sample.Family) is { } topic)
+            {
+                Expansion prompt = new(_lexicon, random);
+                prompt.SetSlot("dialogue", sample.Dialogue);
+                SetLabels(prompt, TopicList.Embedded.Labels);
+                return Row(prompt, "topic", topic, topic);
+            }
+        }
+    }
+
+    /// <summary>Names the labels in the request, four times in ten in an order of their own.</summary>
+    private static void SetLabels(Expansion prompt, IReadOnlyList<string> names)
+    {
+        RandomSource random = prompt.Random;
+        string[] labels = [.. names];
         if (random.Chance(0.4))
         {
             random.Shuffle(labels.AsSpan());
@@ -67,12 +93,11 @@ internal sealed class CorpusGenerator
 
         prompt.SetSlot("labels", string.Join(", ", labels[..^1]) + (random.Chance(0.5) ? $" and {labels[^1]}" : $", {labels[^1]}"));
         prompt.SetSlot("labels-or", string.Join(", ", labels[..^1]) + $" or {labels[^1]}");
-        return Row(prompt, "emotion", sample.Label, sample.Label);
     }
 
     private CorpusRow Summary(RandomSource random)
     {
-        DialogueSample sample = _dialogues.Write(_options.Split, random);
+        DialogueSample sample = random.Chance(ScenarioShare) ? _dialogues.Write(_options.Split, random) : _conversations.Write(_options.Split, random);
         Expansion prompt = new(_lexicon, random);
         prompt.SetSlot("dialogue", sample.Dialogue);
         return Row(prompt, "summary", sample.Family, sample.Summary);

@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>What a corpus shall contain.</summary>
 internal sealed record CorpusOptions
@@ -11,6 +11,9 @@ internal sealed record CorpusOptions
 
     public CorpusSplit Split { get; init; } = CorpusSplit.Train;
 
+    /// <summary>Gets what the rows teach: the two tasks of the demo model (the default), or a further one.</summary>
+    public CorpusTask Task { get; init; } = CorpusTask.Demo;
+
     /// <summary>Gets the share of emotion rows, 0 to 1; the others are summaries. The default is 0.5.</summary>
     public double EmotionShare { get; init; } = 0.5;
 
@@ -19,4 +22,14 @@ internal sealed record CorpusOptions
 
     /// <summary>Gets how often each emotion occurs relative to the others, in the order of <see cref="EmotionWriter.Labels"/>. All alike by default.</summary>
     public IReadOnlyList<int> LabelWeights { get; init; } = [1, 1, 1, 1, 1, 1];
+}
+
+/// <summary>What a corpus teaches.</summary>
+internal enum CorpusTask
+{
+    /// <summary>Emotions and summaries.</summary>
+    Demo,
+
+    /// <summary>The topics of dialogues.</summary>
+    Topic,
 }

@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Which part of the combinations a corpus may use.</summary>
 internal enum CorpusSplit

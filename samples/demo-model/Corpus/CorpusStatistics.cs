@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Counts over a corpus: rows, labels, distinct texts, vocabulary, lengths.</summary>
 internal sealed class CorpusStatistics(Func<string, int>? countTokens = null)

@@ -2,20 +2,26 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Writes a corpus as JSONL, and beside it as plain text from which a tokenizer can be trained.</summary>
 internal static class CorpusWriter
 {
     private static readonly JsonWriterOptions _jsonOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>Where <see cref="Write"/> puts the two files.</summary>
+    public static (string Rows, string Text) Paths(string folder, CorpusSplit split)
+    {
+        string name = split.ToString().ToLowerInvariant();
+        return (Path.Combine(folder, $"{name}.jsonl"), Path.Combine(folder, $"{name}.txt"));
+    }
+
     /// <summary>Writes <c>{split}.jsonl</c> and <c>{split}.txt</c> into a folder; a file appears under its name only once it is complete.</summary>
     /// <returns>The paths of the two files.</returns>
     public static (string Rows, string Text) Write(string folder, CorpusOptions options, CancellationToken cancellationToken = default)
     {
         Directory.CreateDirectory(folder);
-        string name = options.Split.ToString().ToLowerInvariant();
-        string rowsPath = Path.Combine(folder, $"{name}.jsonl"), textPath = Path.Combine(folder, $"{name}.txt");
+        (string rowsPath, string textPath) = Paths(folder, options.Split);
         using (Stream rows = File.Create(rowsPath + ".part"))
         using (StreamWriter text = new(textPath + ".part", append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" })
         using (Utf8JsonWriter json = new(rows, _jsonOptions))

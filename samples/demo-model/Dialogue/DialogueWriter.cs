@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>A dialogue and its summary.</summary>
 /// <param name="Dialogue">The turns, one a line.</param>
@@ -13,13 +13,14 @@ internal sealed class DialogueWriter(Lexicon lexicon, ScenarioLibrary scenarios)
 {
     public const int MaxTurns = 8;
     private static readonly string[] _letters = ["A", "B", "C", "D"];
+    private readonly CastPicker _cast = new(lexicon);
 
     public DialogueSample Write(CorpusSplit split, RandomSource random)
     {
         while (true)
         {
             Scenario scenario = random.Pick(random.Pick(scenarios.Families));
-            string[] names = DrawNames(split, random);
+            string[] names = [.. _cast.Draw(split, random).Select(speaker => speaker.Name)];
             DialogueSample sample = Write(scenario, names, random);
             if (TimePhrases.Agree(sample.Values.Values) && HeldOut.Belongs(ValuesKey(sample), split))
             {
@@ -156,29 +157,4 @@ internal sealed class DialogueWriter(Lexicon lexicon, ScenarioLibrary scenarios)
         expansion.SetSlot("Y", expansion.Slots[listener]);
         return expansion.Draw(lexicon[list]);
     }
-
-    /// <summary>Four names. In the test split the two speakers are a pair that the training split never puts together.</summary>
-    private string[] DrawNames(CorpusSplit split, RandomSource random)
-    {
-        WordList list = lexicon["name"];
-        Expansion expansion = new(lexicon, random);
-        while (true)
-        {
-            string[] names = [.. _letters.Select(_ => expansion.Draw(list))];
-            if (names.Distinct().Count() < names.Length || !HeldOut.Belongs(HeldOut.PairKey(names[0], names[1]), split))
-            {
-                continue;
-            }
-
-            if (split == CorpusSplit.Test || AllPairs(names).All(pair => HeldOut.Belongs(pair, CorpusSplit.Train)))
-            {
-                return names;
-            }
-        }
-    }
-
-    private static IEnumerable<string> AllPairs(string[] names) =>
-        from i in Enumerable.Range(0, names.Length)
-        from j in Enumerable.Range(i + 1, names.Length - i - 1)
-        select HeldOut.PairKey(names[i], names[j]);
 }

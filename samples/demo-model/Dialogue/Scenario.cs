@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>One line of a scenario: "A" to "D" and what that person says.</summary>
 internal sealed record ScenarioTurn(string Speaker, GrammarNode[] Nodes);

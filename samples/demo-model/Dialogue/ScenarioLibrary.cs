@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Reads the scenario files: <c>== family</c>, turns <c>A: …</c>, <c>&gt; summary</c>; <c>--</c> starts the next variant of the family.</summary>
 internal sealed class ScenarioLibrary

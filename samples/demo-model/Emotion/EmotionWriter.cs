@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>A sentence with the emotion that it expresses.</summary>
 /// <param name="Text">The sentence as a user would type it, noise included.</param>

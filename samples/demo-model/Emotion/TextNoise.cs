@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>What happens to a sentence that is typed in a hurry: case, punctuation, spelling, short forms.</summary>
 internal static class TextNoise

@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>The little English morphology that the templates need.</summary>
 internal static class EnglishForms

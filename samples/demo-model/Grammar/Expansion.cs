@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Expands productions of one row: it remembers slots, the person and the labels. Not thread-safe.</summary>
 internal sealed class Expansion(Lexicon lexicon, RandomSource random)

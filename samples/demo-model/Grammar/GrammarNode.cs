@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>One piece of a production; <see cref="GrammarParser"/> documents the notation.</summary>
 internal abstract record GrammarNode;

@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Reads the notation of the data files.</summary>
 /// <remarks>

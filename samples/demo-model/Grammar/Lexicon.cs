@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>All lists of the data files. Immutable; any number of expansions may share it.</summary>
 internal sealed class Lexicon

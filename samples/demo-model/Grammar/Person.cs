@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Who a sentence is about, with the forms that agree with it.</summary>
 internal sealed record Person(

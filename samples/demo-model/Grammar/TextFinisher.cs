@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>Turns an expansion into tidy text: articles, spaces, capitals.</summary>
 internal static class TextFinisher
@@ -8,7 +8,8 @@ internal static class TextFinisher
     /// <summary>Stands for "a" or "an" until the next word is known.</summary>
     public const string ArticleMark = "\u0001 ";
 
-    public static string Finish(string raw)
+    /// <summary>The text with articles and spaces in order; without <paramref name="capitalize"/> its sentences begin as they were written.</summary>
+    public static string Finish(string raw, bool capitalize = true)
     {
         StringBuilder text = new(raw.Length);
         for (int i = 0; i < raw.Length; i++)
@@ -37,7 +38,14 @@ internal static class TextFinisher
             text.Length--;
         }
 
-        return CapitalizeSentences(text);
+        return capitalize ? CapitalizeSentences(text) : text.ToString();
+    }
+
+    /// <summary>The text without spaces around it and without doubled ones.</summary>
+    public static string Trim(string raw)
+    {
+        raw = raw.Trim();
+        return raw.Contains("  ", StringComparison.Ordinal) ? string.Join(' ', raw.Split(' ', StringSplitOptions.RemoveEmptyEntries)) : raw;
     }
 
     public static string Capitalize(string text)

@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>The prepositions of days and times.</summary>
 internal static class TimePhrases
@@ -15,7 +15,7 @@ internal static class TimePhrases
     /// <summary>Whether no value says "morning" while another says "pm", and the like.</summary>
     public static bool Agree(IEnumerable<string> values)
     {
-        bool morning = false, later = false, evening = false, am = false, pm = false, noon = false;
+        bool morning = false, later = false, evening = false, am = false, pm = false, noon = false, meal = false;
         foreach (string value in values)
         {
             morning |= value.EndsWith("morning", StringComparison.Ordinal);
@@ -23,9 +23,10 @@ internal static class TimePhrases
             evening |= value.EndsWith("evening", StringComparison.Ordinal) || value == "tonight";
             am |= value.EndsWith(" am", StringComparison.Ordinal);
             pm |= value.EndsWith(" pm", StringComparison.Ordinal);
-            noon |= value == "noon";
+            noon |= value is "noon" or "lunchtime" or "midnight";
+            meal |= value.StartsWith("after ", StringComparison.Ordinal) || value.StartsWith("before ", StringComparison.Ordinal);
         }
 
-        return !(morning && (pm || noon)) && !((later || evening) && am) && !(evening && noon);
+        return !(morning && (pm || noon)) && !((later || evening) && am) && !(evening && noon) && !(meal && (morning || later || evening));
     }
 }

@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus;
+namespace Llama2.DemoModel;
 
 /// <summary>The productions under one name, drawn by weight.</summary>
 internal sealed class WordList

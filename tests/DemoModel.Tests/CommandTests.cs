@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus.Tests;
+namespace Llama2.DemoModel.Tests;
 
 public sealed class CommandTests : IDisposable
 {
@@ -6,20 +6,20 @@ public sealed class CommandTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    private static async Task<(int Code, string Output, string Error)> Run(params string[] arguments)
     {
         using StringWriter output = new(), error = new();
-        return (CorpusCommands.Run(arguments, output, error), output.ToString(), error.ToString());
+        return (await DemoCommands.RunAsync(arguments, output, error), output.ToString(), error.ToString());
     }
 
     [Fact]
-    public void Generate_Twice_WritesTheSameBytes()
+    public async Task Generate_Twice_WritesTheSameBytes()
     {
         string[] command = ["generate", "--rows", "200", "--seed", "5", "--split", "test", "--out", _folder];
 
-        Assert.Equal(0, Run(command).Code);
+        Assert.Equal(0, (await Run(command)).Code);
         byte[] first = File.ReadAllBytes(Path.Combine(_folder, "test.jsonl"));
-        Assert.Equal(0, Run(command).Code);
+        Assert.Equal(0, (await Run(command)).Code);
 
         Assert.Equal(first, File.ReadAllBytes(Path.Combine(_folder, "test.jsonl")));
         Assert.Equal(["test.jsonl", "test.txt"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
@@ -30,11 +30,11 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
-    public void Stats_Corpus_CountsRows()
+    public async Task Stats_Corpus_CountsRows()
     {
-        Run("generate", "--rows", "300", "--out", _folder, "--label-weights", "1,0,0,0,0,0");
+        await Run("generate", "--rows", "300", "--out", _folder, "--label-weights", "1,0,0,0,0,0");
 
-        (int code, string output, _) = Run("stats", Path.Combine(_folder, "train.jsonl"));
+        (int code, string output, _) = await Run("stats", Path.Combine(_folder, "train.jsonl"));
 
         Assert.Equal(0, code);
         Assert.Contains("distinct rows     300", output, StringComparison.Ordinal);
@@ -57,9 +57,9 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
-    public void Show_Rows_PrintsMessages()
+    public async Task Show_Rows_PrintsMessages()
     {
-        (int code, string output, _) = Run("show", "--rows", "3");
+        (int code, string output, _) = await Run("show", "--rows", "3");
 
         Assert.Equal(0, code);
         Assert.Equal(3, output.Split("[assistant]").Length - 1);
@@ -75,10 +75,13 @@ public sealed class CommandTests : IDisposable
     [InlineData("show", "--split", "dev")]
     [InlineData("show", "--colour", "red")]
     [InlineData("show", "--rows", "-1")]
+    [InlineData("show", "--task", "dance")]
     [InlineData("stats", "missing-file.jsonl")]
-    public void Run_BadArguments_Returns2(params string[] arguments)
+    [InlineData("train")]
+    [InlineData("train", "--out", "x", "--recipe", "missing-file.json")]
+    public async Task Run_BadArguments_Returns2(params string[] arguments)
     {
-        (int code, _, string error) = Run(arguments);
+        (int code, _, string error) = await Run(arguments);
 
         Assert.Equal(2, code);
         Assert.NotEmpty(error);

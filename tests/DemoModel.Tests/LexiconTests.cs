@@ -1,9 +1,10 @@
-namespace Llama2.DemoCorpus.Tests;
+namespace Llama2.DemoModel.Tests;
 
 public sealed class LexiconTests
 {
     private static readonly string[] _verbForms = ["v", "s", "past", "ing"];
-    private static readonly HashSet<string> _setByProgram = ["text", "labels", "labels-or", "dialogue", "wrong", "right", "A", "B", "C", "D", "X", "Y"];
+    private static readonly HashSet<string> _setByProgram = ["text", "labels", "labels-or", "dialogue", "wrong", "right", "A", "B", "C", "D", "X", "Y",
+        "Z", "V", "V2", "W", "R", "E", "N", "F", "S", "T", "P", "M", "M2", "U", "H", "J", "O", "O1", "O2", "O3", "d1", "d2", "old", "at-old", "new", "at-new", "one", "two", "New", "newish"];
     private static readonly HashSet<string> _personWords = ["I", "my", "me", "myself", "am", "was", "have", "I'm", "I've", "don't", "do", "wasn't"];
 
     private static IEnumerable<ReferenceNode> References(IEnumerable<GrammarNode> nodes) => nodes.SelectMany(node => node switch

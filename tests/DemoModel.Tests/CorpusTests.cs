@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus.Tests;
+namespace Llama2.DemoModel.Tests;
 
 public sealed class CorpusTests
 {
@@ -50,6 +50,30 @@ public sealed class CorpusTests
         Assert.InRange(emotions.Count(row => row.Label == "surprise") / (double)emotions.Count, 0.44, 0.56);
         Assert.All(Rows(new() { Rows = 50, EmotionShare = 0 }), row => Assert.Equal("summary", row.Task));
     }
+
+    [Fact]
+    public void Generate_Topics_AreNamedInTheRequestAndAnswered()
+    {
+        List<CorpusRow> rows = Rows(new() { Rows = 1500, Task = CorpusTask.Topic });
+
+        Assert.All(rows, row =>
+        {
+            Assert.Equal(("topic", row.Label), (row.Task, row.Messages[^1].Content));
+            Assert.Contains(row.Label, TopicList.Embedded.Labels);
+        });
+        Assert.Equal(TopicList.Embedded.Labels.Order(), rows.Select(row => row.Label).Distinct().Order());
+        Assert.True(rows.Count(row => row.Messages.Any(message => message.Content.Contains("leisure", StringComparison.Ordinal))) > 1400);
+    }
+
+    [Fact]
+    public void Topics_Families_AreThoseOfScenarios() =>
+        Assert.Empty(TopicList.Embedded.Families.Except(ScenarioLibrary.Embedded.Families.Select(family => family[0].Family)));
+
+    [Theory]
+    [InlineData("food lunch")]
+    [InlineData(": lunch")]
+    [InlineData("food: lunch\nwork: lunch")]
+    public void TopicList_BadFile_Throws(string text) => Assert.Throws<InvalidDataException>(() => new TopicList("f", text));
 
     [Theory]
     [InlineData(-0.1, 0.2)]

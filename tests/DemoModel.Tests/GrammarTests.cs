@@ -1,4 +1,4 @@
-namespace Llama2.DemoCorpus.Tests;
+namespace Llama2.DemoModel.Tests;
 
 public sealed class GrammarTests
 {
