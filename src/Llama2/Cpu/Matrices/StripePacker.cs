@@ -49,8 +49,8 @@ internal static unsafe class StripePacker
 
         switch (format)
         {
-            case WeightFormat.F32: PackPlain((uint*)rows, count, columns, (uint*)stripe); break;
-            case WeightFormat.F16 or WeightFormat.BF16: PackPlain((ushort*)rows, count, columns, (ushort*)stripe); break;
+            case WeightFormat.F32: PackSingles((uint*)rows, count, columns, (uint*)stripe); break;
+            case WeightFormat.F16 or WeightFormat.BF16: PackHalves((ushort*)rows, count, columns, (ushort*)stripe); break;
             case WeightFormat.Q8_0 or WeightFormat.Q4_0: PackBlocks(format, rows, count, columns, stripe); break;
             default: KStripes.Pack(format, rows, count, columns, stripe); break;
         }
@@ -92,21 +92,62 @@ internal static unsafe class StripePacker
         PanelRows * Block / (format == WeightFormat.Q4_0 ? 2 : 1) + PanelRows * sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackPlain<T>(T* rows, int count, int columns, T* stripe)
-        where T : unmanaged
+    private static void PackSingles(uint* rows, int count, int columns, uint* stripe)
     {
         for (int start = 0; start < columns; start += ColumnsAtOnce)
         {
             int end = Math.Min(start + ColumnsAtOnce, columns);
             for (int row = 0; row < count; row++)
             {
-                T* from = rows + (nint)row * columns, to = stripe + row;
+                uint* from = rows + (nint)row * columns, to = stripe + row;
                 for (int column = start; column < end; column++)
                 {
                     to[(nint)column * FloatTiles.StripeRows] = from[column];
                 }
             }
         }
+    }
+
+    /// <summary>Four rows and four columns at a time: stores of eight bytes are a quarter as many as those of two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackHalves(ushort* rows, int count, int columns, ushort* stripe)
+    {
+        for (int start = 0; start < columns; start += ColumnsAtOnce)
+        {
+            int end = Math.Min(start + ColumnsAtOnce, columns);
+            for (int row = 0; row < count; row += 4)
+            {
+                ushort* from = rows + (nint)row * columns;
+                int column = start;
+                for (; row + 4 <= count && column + 4 <= end; column += 4)
+                {
+                    ushort* to = stripe + (nint)column * FloatTiles.StripeRows + row;
+                    TransposeFour(from + column, columns, to);
+                }
+
+                for (; column < end; column++)
+                {
+                    for (int next = row; next < Math.Min(row + 4, count); next++)
+                    {
+                        stripe[(nint)column * FloatTiles.StripeRows + next] = rows[(nint)next * columns + column];
+                    }
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void TransposeFour(ushort* from, nint columns, ushort* to)
+    {
+        const ulong Even = 0x0000FFFF0000FFFF;
+        ulong a = Unsafe.ReadUnaligned<ulong>(from), b = Unsafe.ReadUnaligned<ulong>(from + columns);
+        ulong c = Unsafe.ReadUnaligned<ulong>(from + 2 * columns), d = Unsafe.ReadUnaligned<ulong>(from + 3 * columns);
+        ulong evenOfTwo = a & Even | (b & Even) << 16, oddOfTwo = a >> 16 & Even | b & ~Even;          // columns 0 and 2, 1 and 3 of the rows a and b
+        ulong evenOfNext = c & Even | (d & Even) << 16, oddOfNext = c >> 16 & Even | d & ~Even;
+        *(ulong*)to = (uint)evenOfTwo | evenOfNext << 32;
+        *(ulong*)(to + FloatTiles.StripeRows) = (uint)oddOfTwo | oddOfNext << 32;
+        *(ulong*)(to + 2 * FloatTiles.StripeRows) = evenOfTwo >> 32 | evenOfNext >> 32 << 32;
+        *(ulong*)(to + 3 * FloatTiles.StripeRows) = oddOfTwo >> 32 | oddOfNext >> 32 << 32;
     }
 
     private static void PackBlocks(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
