@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Llama2;
 
@@ -49,8 +50,8 @@ internal static unsafe class StripePacker
 
         switch (format)
         {
-            case WeightFormat.F32: PackSingles((uint*)rows, count, columns, (uint*)stripe); break;
-            case WeightFormat.F16 or WeightFormat.BF16: PackHalves((ushort*)rows, count, columns, (ushort*)stripe); break;
+            case WeightFormat.F32: PackPlain((uint*)rows, count, columns, (uint*)stripe); break;
+            case WeightFormat.F16 or WeightFormat.BF16: PackPlain((ushort*)rows, count, columns, (ushort*)stripe); break;
             case WeightFormat.Q8_0 or WeightFormat.Q4_0: PackBlocks(format, rows, count, columns, stripe); break;
             default: KStripes.Pack(format, rows, count, columns, stripe); break;
         }
@@ -92,62 +93,40 @@ internal static unsafe class StripePacker
         PanelRows * Block / (format == WeightFormat.Q4_0 ? 2 : 1) + PanelRows * sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackSingles(uint* rows, int count, int columns, uint* stripe)
+    private static void PackPlain<T>(T* rows, int count, int columns, T* stripe)
+        where T : unmanaged
     {
+        bool halves = sizeof(T) == sizeof(ushort) && Transposition.IsSupported;
         for (int start = 0; start < columns; start += ColumnsAtOnce)
         {
-            int end = Math.Min(start + ColumnsAtOnce, columns);
-            for (int row = 0; row < count; row++)
+            int end = Math.Min(start + ColumnsAtOnce, columns), row = 0, whole = start + (end - start) / 8 * 8;
+            for (; halves && row + 8 <= count; row += 8)
             {
-                uint* from = rows + (nint)row * columns, to = stripe + row;
-                for (int column = start; column < end; column++)
+                T* from = rows + (nint)row * columns, to = stripe + row;
+                for (int column = start; column < whole; column += 8)
                 {
-                    to[(nint)column * FloatTiles.StripeRows] = from[column];
-                }
-            }
-        }
-    }
-
-    /// <summary>Four rows and four columns at a time: stores of eight bytes are a quarter as many as those of two.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackHalves(ushort* rows, int count, int columns, ushort* stripe)
-    {
-        for (int start = 0; start < columns; start += ColumnsAtOnce)
-        {
-            int end = Math.Min(start + ColumnsAtOnce, columns);
-            for (int row = 0; row < count; row += 4)
-            {
-                ushort* from = rows + (nint)row * columns;
-                int column = start;
-                for (; row + 4 <= count && column + 4 <= end; column += 4)
-                {
-                    ushort* to = stripe + (nint)column * FloatTiles.StripeRows + row;
-                    TransposeFour(from + column, columns, to);
+                    Transposition.Eight((ushort*)(from + column), columns, (ushort*)(to + (nint)column * FloatTiles.StripeRows), FloatTiles.StripeRows);
                 }
 
-                for (; column < end; column++)
-                {
-                    for (int next = row; next < Math.Min(row + 4, count); next++)
-                    {
-                        stripe[(nint)column * FloatTiles.StripeRows + next] = rows[(nint)next * columns + column];
-                    }
-                }
+                PackPlain(from, 8, columns, whole, end, to);
             }
+
+            PackPlain(rows + (nint)row * columns, count - row, columns, start, end, stripe + row);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void TransposeFour(ushort* from, nint columns, ushort* to)
+    private static void PackPlain<T>(T* rows, int count, int columns, int start, int end, T* stripe)
+        where T : unmanaged
     {
-        const ulong Even = 0x0000FFFF0000FFFF;
-        ulong a = Unsafe.ReadUnaligned<ulong>(from), b = Unsafe.ReadUnaligned<ulong>(from + columns);
-        ulong c = Unsafe.ReadUnaligned<ulong>(from + 2 * columns), d = Unsafe.ReadUnaligned<ulong>(from + 3 * columns);
-        ulong evenOfTwo = a & Even | (b & Even) << 16, oddOfTwo = a >> 16 & Even | b & ~Even;          // columns 0 and 2, 1 and 3 of the rows a and b
-        ulong evenOfNext = c & Even | (d & Even) << 16, oddOfNext = c >> 16 & Even | d & ~Even;
-        *(ulong*)to = (uint)evenOfTwo | evenOfNext << 32;
-        *(ulong*)(to + FloatTiles.StripeRows) = (uint)oddOfTwo | oddOfNext << 32;
-        *(ulong*)(to + 2 * FloatTiles.StripeRows) = evenOfTwo >> 32 | evenOfNext >> 32 << 32;
-        *(ulong*)(to + 3 * FloatTiles.StripeRows) = oddOfTwo >> 32 | oddOfNext >> 32 << 32;
+        for (int row = 0; row < count; row++)
+        {
+            T* from = rows + (nint)row * columns, to = stripe + row;
+            for (int column = start; column < end; column++)
+            {
+                to[(nint)column * FloatTiles.StripeRows] = from[column];
+            }
+        }
     }
 
     private static void PackBlocks(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
@@ -156,15 +135,74 @@ internal static unsafe class StripePacker
         for (int start = 0; start < columns / Block; start += BlocksAtOnce)
         {
             int blocks = Math.Min(BlocksAtOnce, columns / Block - start), ahead = start * BlockBytes(format);
-            for (int row = 0; row < count; row++)
+            for (int row = 0, next; row < count; row = next)
             {
+                byte* from = rows + row * rowBytes + start * format.BlockBytes();
                 byte* weights = Weights(format, stripe, row / PanelRows, columns) + ahead + 4 * (row % PanelRows);
                 ushort* scales = Scales(format, stripe, row / PanelRows, columns) + ahead / sizeof(ushort) + row % PanelRows;
-                PackBlocks(format, rows + row * rowBytes + start * format.BlockBytes(), blocks, weights, scales);
+                next = Transposition.IsSupported && row + 4 <= count ? row + 4 : row + 1;
+                if (next == row + 1)
+                {
+                    PackBlocks(format, from, blocks, weights, scales);
+                }
+                else if (format == WeightFormat.Q8_0)
+                {
+                    PackFourBytes(from, rowBytes, blocks, weights, scales);
+                }
+                else
+                {
+                    PackFourNibbles(from, rowBytes, blocks, weights, scales);
+                }
             }
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackFourBytes(byte* rows, nint rowBytes, int blocks, byte* weights, ushort* scales)
+    {
+        Vector128<uint> signs = Vector128.Create(0x80808080);
+        for (int block = 0; block < blocks; block++, rows += Q8Blocks.Bytes, scales += BlockBytes(WeightFormat.Q8_0) / sizeof(ushort))
+        {
+            PackFourScales(rows, rowBytes, scales);
+            for (int half = 0; half < 2; half++, weights += 4 * 4 * PanelRows)
+            {
+                (Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d) = Transposition.Four(rows + sizeof(ushort) + 16 * half, rowBytes);
+                (a ^ signs).Store((uint*)weights);
+                (b ^ signs).Store((uint*)(weights + 4 * PanelRows));
+                (c ^ signs).Store((uint*)(weights + 8 * PanelRows));
+                (d ^ signs).Store((uint*)(weights + 12 * PanelRows));
+            }
+
+            weights += PanelRows * sizeof(ushort);
+        }
+    }
+
+    /// <summary>Byte i of the file holds columns i and i + 16; ours hold a column and the one 4 further on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackFourNibbles(byte* rows, nint rowBytes, int blocks, byte* weights, ushort* scales)
+    {
+        Vector128<uint> low = Vector128.Create(0x0F0F0F0Fu);
+        for (int block = 0; block < blocks; block++, rows += Q4Blocks.Bytes, weights += BlockBytes(WeightFormat.Q4_0), scales += BlockBytes(WeightFormat.Q4_0) / sizeof(ushort))
+        {
+            PackFourScales(rows, rowBytes, scales);
+            (Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d) = Transposition.Four(rows + sizeof(ushort), rowBytes);
+            (a & low | (b & low) << 4).Store((uint*)weights);
+            (c & low | (d & low) << 4).Store((uint*)(weights + 4 * PanelRows));
+            (a >> 4 & low | b & ~low).Store((uint*)(weights + 8 * PanelRows));
+            (c >> 4 & low | d & ~low).Store((uint*)(weights + 12 * PanelRows));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackFourScales(byte* rows, nint rowBytes, ushort* scales)
+    {
+        for (int row = 0; row < 4; row++)
+        {
+            scales[row] = Unsafe.ReadUnaligned<ushort>(rows + row * rowBytes);
+        }
+    }
+
+    /// <summary>One row: the twin of those that take four.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackBlocks(WeightFormat format, byte* row, int blocks, byte* weights, ushort* scales)
     {
