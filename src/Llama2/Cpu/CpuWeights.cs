@@ -105,7 +105,7 @@ internal sealed class CpuWeights : IDisposable
             {
                 WeightPlacement.Mapped => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value),
                 WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, checkpoint.Path, workers, cancellationToken), packed: false),
-                _ => new(format, tensor.Rows, tensor.Columns, Pack(tensor, format, checkpoint.Path, workers, cancellationToken), packed: true),
+                _ => Pack(tensor, format, checkpoint.Path, workers, cancellationToken),
             };
             matrices.Add(name, matrix);
             Report(tensor);
@@ -141,18 +141,19 @@ internal sealed class CpuWeights : IDisposable
     }
 
     /// <summary>Packs a tensor into memory of our own, stripe by stripe on all threads, and lets go of what was read of the file.</summary>
-    private static unsafe AlignedMemory Pack(
+    private static unsafe WeightMatrix Pack(
         CheckpointTensor tensor, WeightFormat format, string file, WorkerGroup workers, CancellationToken cancellationToken)
     {
         int rowBytes = checked((int)format.RowBytes(tensor.Columns)), stripes = WeightMatrix.StripesOf(tensor.Rows);
         nint stripeBytes = (nint)StripePacker.StripeBytes(format, tensor.Columns);
+        bool finite = format == WeightFormat.F16;
         byte* mapped = tensor.Region is { } region && format == tensor.Format ? region.File.Pointer(region.Offset, tensor.ByteSize) : null;
         AlignedMemory[] buffers = [.. Enumerable.Range(0, mapped is null ? workers.Threads : 0).Select(_ => new AlignedMemory((long)rowBytes * WeightMatrix.StripeRows))];
         try
         {
             AlignedMemory packed = Fill(stripes * (long)stripeBytes, stripes, workers, PackStripe, cancellationToken);
             tensor.ReleasePages();
-            return packed;
+            return new WeightMatrix(format, tensor.Rows, tensor.Columns, packed, packed: true, Volatile.Read(ref finite));
         }
         finally
         {
@@ -168,7 +169,12 @@ internal sealed class CpuWeights : IDisposable
                 tensor.EncodeRow(first + row, format, new Span<byte>(rows + (nint)row * rowBytes, rowBytes), file);
             }
 
-            StripePacker.Pack(format, rows, count, tensor.Columns, memory + stripe * stripeBytes);
+            byte* to = memory + stripe * stripeBytes;
+            StripePacker.Pack(format, rows, count, tensor.Columns, to);
+            if (format == WeightFormat.F16 && !HalfBits.AreFinite(new ReadOnlySpan<ushort>(to, (int)(stripeBytes / sizeof(ushort)))))
+            {
+                Volatile.Write(ref finite, false);
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -9,6 +10,7 @@ namespace Llama2;
 internal static class HalfBits
 {
     private const int SignExponentAndFraction = unchecked((int)0x8FFFE000);
+    private const ushort Exponent = 0x7C00;
     private const float TwoTo112 = 5.192296858534828e33f;
     private const float TwoToMinus112 = 1.925929944387236e-34f;                            // 112 = 127 − 15, the exponents' biases
 
@@ -41,6 +43,42 @@ internal static class HalfBits
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ToSingle(Vector128<int> bits) =>
         ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo112) * Vector128.Create(TwoTo112) * Vector128.Create(TwoToMinus112);
+
+    /// <summary>The values of finite halves whose bits each lane holds with their sign extended; exact, in one product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FiniteToSingle(Vector512<int> bits) =>
+        ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle() * Vector512.Create(TwoTo112);
+
+    /// <inheritdoc cref="FiniteToSingle(Vector512{int})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FiniteToSingle(Vector256<int> bits) =>
+        ((bits << 13) & Vector256.Create(SignExponentAndFraction)).AsSingle() * Vector256.Create(TwoTo112);
+
+    /// <inheritdoc cref="FiniteToSingle(Vector512{int})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FiniteToSingle(Vector128<int> bits) =>
+        ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo112);
+
+    /// <summary>Whether none of the halves is infinite or a NaN.</summary>
+    public static bool AreFinite(ReadOnlySpan<ushort> halves)
+    {
+        var exponent = new Vector<ushort>(Exponent);
+        for (; halves.Length >= Vector<ushort>.Count; halves = halves[Vector<ushort>.Count..])
+        {
+            if (Vector.EqualsAny(new Vector<ushort>(halves) & exponent, exponent))
+            {
+                return false;
+            }
+        }
+
+        bool finite = true;
+        foreach (ushort half in halves)
+        {
+            finite &= (half & Exponent) != Exponent;
+        }
+
+        return finite;
+    }
 
     /// <summary>The half at the beginning of a block's field, little endian.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

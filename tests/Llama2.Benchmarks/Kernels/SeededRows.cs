@@ -41,6 +41,6 @@ internal static unsafe class SeededRows
                 format, stored.Pointer + (nint)stripe * WeightMatrix.StripeRows * rowBytes, WeightMatrix.StripeRows, columns, packed.Pointer + stripe * (nint)stripeBytes);
         }
 
-        return new WeightMatrix(format, rows, columns, packed, packed: true);
+        return new WeightMatrix(format, rows, columns, packed, packed: true, finite: true);
     }
 }

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using Llama2.Testing;
 
 namespace Llama2.Tests;
@@ -60,6 +61,34 @@ public class CpuBackendTests : LlamaBackendContract
         using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { WeightFormat = WeightFormat.Q8_0 });
         Assert.Contains("Q8_0", backend.Info.WeightFormats, StringComparison.Ordinal);
         Assert.Contains("F16", backend.Info.WeightFormats, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(WeightRepacking.OnLoad)]
+    [InlineData(WeightRepacking.Never)]
+    public void Forward_InfiniteHalf_StaysInfinite(WeightRepacking repack)
+    {
+        const int Row = 37;
+        using var folder = new TemporaryFolder();
+        using (RandomCheckpoint checkpoint = TinyModels.Create())
+        {
+            HuggingFaceFolder.Write(checkpoint, folder["model"], WeightFormat.F16);
+        }
+
+        string file = Path.Combine(folder["model"], "model.safetensors");
+        byte[] bytes = File.ReadAllBytes(file);
+        int header = BitConverter.ToInt32(bytes);
+        using (var names = JsonDocument.Parse(bytes.AsMemory(8, header)))
+        {
+            int head = names.RootElement.GetProperty(TensorNames.Head).GetProperty("data_offsets")[0].GetInt32();
+            BitConverter.TryWriteBytes(bytes.AsSpan(8 + header + head + Row * TinyModels.Config.HiddenSize * sizeof(ushort)), (ushort)0x7C00);
+        }
+
+        File.WriteAllBytes(file, bytes);
+        using var opened = Checkpoint.Open(folder["model"]);
+        using var backend = CpuBackend.Load(opened, new LlamaModelOptions { Repack = repack });
+        float[] logits = backend.Logits([1])[0];
+        Assert.Equal([Row], logits.Index().Where(logit => !float.IsFinite(logit.Item)).Select(logit => logit.Index));
     }
 
     [Fact]

@@ -30,6 +30,38 @@ public class HalfBitsTests
     }
 
     [Fact]
+    public void FiniteToSingle_EveryFiniteHalf_IsItsValue()
+    {
+        for (int bits = 0; bits <= ushort.MaxValue; bits++)
+        {
+            float expected = (float)BitConverter.UInt16BitsToHalf((ushort)bits);
+            int extended = (short)bits;
+            float[] values =
+                [HalfBits.FiniteToSingle(Vector512.Create(extended))[15], HalfBits.FiniteToSingle(Vector256.Create(extended))[7], HalfBits.FiniteToSingle(Vector128.Create(extended))[3]];
+            Assert.True(!float.IsFinite(expected) || values.All(value => BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(value)), $"{bits:X4}");
+        }
+    }
+
+    [Fact]
+    public void AreFinite_OneHalfAtAnyPlace_IsSeen()
+    {
+        ushort[] halves = [.. Enumerable.Repeat((ushort)0xFBFF, 131)];                     // −65504
+        Assert.True(HalfBits.AreFinite(halves));
+        Assert.True(HalfBits.AreFinite([]));
+        for (int place = 0; place < halves.Length; place++)
+        {
+            foreach (ushort strange in (ushort[])[0x7C00, 0xFC00, 0x7C01, 0xFFFF])
+            {
+                halves[place] = strange;
+                Assert.False(HalfBits.AreFinite(halves));
+            }
+
+            halves[place] = 0x7BFF;
+            Assert.True(HalfBits.AreFinite(halves));
+        }
+    }
+
+    [Fact]
     public void Read_StoredHalf_IsLittleEndian() => Assert.Equal(1f, HalfBits.Read([0x00, 0x3C]));
 
     [Fact]

@@ -23,6 +23,9 @@ internal unsafe interface IFloatLanes<TSelf>
     /// <summary>Half-precision numbers, exactly; a NaN may become infinite.</summary>
     static abstract TSelf LoadHalves(ushort* from);
 
+    /// <summary>Finite half-precision numbers, exactly.</summary>
+    static abstract TSelf LoadFiniteHalves(ushort* from);
+
     /// <summary>Upper halves of singles.</summary>
     static abstract TSelf LoadBrainHalves(ushort* from);
 
@@ -54,6 +57,9 @@ internal readonly unsafe struct Floats512(Vector512<float> value) : IFloatLanes<
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats512 LoadHalves(ushort* from) => new(HalfBits.ToSingle(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats512 LoadFiniteHalves(ushort* from) => new(HalfBits.FiniteToSingle(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats512 LoadBrainHalves(ushort* from) => new((Avx512F.ConvertToVector512UInt32(Vector256.Load(from)) << 16).AsSingle());
@@ -90,6 +96,9 @@ internal readonly unsafe struct Floats256(Vector256<float> value) : IFloatLanes<
     public static Floats256 LoadHalves(ushort* from) => new(HalfBits.ToSingle(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats256 LoadFiniteHalves(ushort* from) => new(HalfBits.FiniteToSingle(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats256 LoadBrainHalves(ushort* from) => new((Avx2.ConvertToVector256Int32(Vector128.Load(from)) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -124,6 +133,9 @@ internal readonly unsafe struct Floats128(Vector128<float> value) : IFloatLanes<
     public static Floats128 LoadHalves(ushort* from) => new(HalfBits.ToSingle(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats128 LoadFiniteHalves(ushort* from) => new(HalfBits.FiniteToSingle(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats128 LoadBrainHalves(ushort* from) => new((AdvSimd.ZeroExtendWideningLower(Vector64.Load(from)) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -154,6 +166,8 @@ internal readonly unsafe struct Floats32(float value) : IFloatLanes<Floats32>
     public static Floats32 Load(float* from) => new(*from);
 
     public static Floats32 LoadHalves(ushort* from) => new(HalfBits.ToSingle(*from));
+
+    public static Floats32 LoadFiniteHalves(ushort* from) => LoadHalves(from);
 
     public static Floats32 LoadBrainHalves(ushort* from) => new(BitConverter.UInt32BitsToSingle((uint)*from << 16));
 

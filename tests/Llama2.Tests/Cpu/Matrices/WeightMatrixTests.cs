@@ -67,7 +67,7 @@ public unsafe class WeightMatrixTests
             }
 
             memory.Dispose();
-            return new WeightMatrix(format, Rows, columns, stripes, packed: true);
+            return new WeightMatrix(format, Rows, columns, stripes, packed: true, finite: true);
         }
 
         static float[] Multiply(WeightMatrix matrix, InputTiles tiles)
