@@ -88,6 +88,8 @@ internal readonly record struct MachineSpeed(
         Vector256<long> a = default, b = default, c = default, d = default;
         for (byte* at = start; at < start + length; at += 128)
         {
+            ReadAhead.Of(at);
+            ReadAhead.Of(at + 64);
             a |= Vector256.Load((long*)at);
             b |= Vector256.Load((long*)(at + 32));
             c |= Vector256.Load((long*)(at + 64));

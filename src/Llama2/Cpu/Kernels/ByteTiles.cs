@@ -16,7 +16,6 @@ internal static unsafe class ByteTiles
     private const int ScaleBytes = PanelRows * sizeof(ushort);
     private const int NibbleBlock = PanelRows * ByteTile.BlockLength / 2 + ScaleBytes;
     private const int ByteBlock = PanelRows * ByteTile.BlockLength + ScaleBytes;
-    private const int Ahead = 4096;                                           // bytes: the first tile, bound by memory, reads ahead
 
     /// <summary>One register of rows, weights of 4 bits.</summary>
     /// <param name="weights">Of the first block: [4, 16 rows, 4 columns] bytes; the low nibbles are a group of columns, the high ones the next.</param>
@@ -61,7 +60,7 @@ internal static unsafe class ByteTiles
                 s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                 x += 4 * TRows.Count;
-                Prefetch(weights);
+                ReadAhead.Of(weights);
                 weights += 4 * PanelRows;
             }
 
@@ -122,7 +121,7 @@ internal static unsafe class ByteTiles
                 l5 = TRows.Count > 5 ? TBytes.Add(l5, low, TBytes.Broadcast(x + 20)) : l5;
                 h5 = TRows.Count > 5 ? TBytes.Add(h5, high, TBytes.Broadcast(x + 20)) : h5;
                 x += 4 * TRows.Count;
-                Prefetch(weights);
+                ReadAhead.Of(weights);
                 weights += 4 * PanelRows;
             }
 
@@ -183,7 +182,7 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                 t5 = TRows.Count > 5 ? TBytes.Add(t5, v, TBytes.Broadcast(x + 20)) : t5;
                 x += 4 * TRows.Count;
-                Prefetch(weights);
+                ReadAhead.Of(weights);
                 weights += 4 * PanelRows;
             }
 
@@ -260,7 +259,7 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(s5, w, y) : s5;
                 t5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(t5, v, y) : t5;
                 x += 4 * TRows.Count;
-                Prefetch(weights);
+                ReadAhead.Of(weights);
                 weights += 4 * PanelRows;
             }
 
@@ -300,14 +299,5 @@ internal static unsafe class ByteTiles
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         static Vector512<float> Join(Vector256<int> lower, Vector256<int> upper) => Avx512F.ConvertToVector512Single(lower.ToVector512Unsafe().WithUpper(upper));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* weights)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(weights + Ahead);
-        }
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -9,8 +8,6 @@ internal static unsafe class FloatTiles
 {
     /// <summary>Rows of a stripe.</summary>
     public const int StripeRows = 32;
-
-    private const int Ahead = 4096;                                           // bytes: the first tile, bound by memory, reads ahead
 
     /// <summary>Two registers of rows: sums[m, r] += Σ weights[c, r] · inputs[m, c].</summary>
     /// <param name="weights">The first of the rows: [columns, 32].</param>
@@ -59,11 +56,7 @@ internal static unsafe class FloatTiles
             x = TRows.Count > 5 ? TFloats.Broadcast(inputs[offset5]) : default;
             s5 = TRows.Count > 5 ? TFloats.MultiplyAdd(w, x, s5) : s5;
             t5 = TRows.Count > 5 ? TFloats.MultiplyAdd(v, x, t5) : t5;
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(weights + Ahead);
-            }
-
+            ReadAhead.Of(weights);
             weights += StripeRows * TWeights.Size;
             inputs++;
         }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -19,7 +18,6 @@ internal static unsafe class KTiles
 
     private const int PanelRows = 16;
     private const int LineBytes = 4 * PanelRows;                              // of 16 rows and 4 columns of bytes, or 8 columns of nibbles
-    private const int Ahead = 4096;                                           // bytes: the first tile, bound by memory, reads ahead
 
     /// <summary>Bytes of 256 columns of 16 rows; every register of weights begins at a multiple of 64.</summary>
     public static int SuperblockBytes<TWeights>()
@@ -55,7 +53,7 @@ internal static unsafe class KTiles
             byte* weights = panel + HeadBytes + 4 * row;
             for (int line = 0; line < HeadBytes; line += LineBytes)
             {
-                Prefetch(panel + line);
+                ReadAhead.Of(panel + line);
             }
 
             TFloats d = TFloats.LoadHalves(halves), least = TWeights.HasMinima ? TFloats.LoadHalves(halves + PanelRows) : default;
@@ -90,7 +88,7 @@ internal static unsafe class KTiles
                     s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                     x += 4 * TRows.Count;
                     upper = TWeights.UpperBits > 0 ? TBytes.ShiftRight(upper, 2 * TWeights.UpperBits) : upper;
-                    Prefetch(weights);
+                    ReadAhead.Of(weights);
                     weights += LineBytes;
                 }
 
@@ -115,7 +113,7 @@ internal static unsafe class KTiles
 
                 if (TWeights.UpperBits > 0)
                 {
-                    Prefetch(weights);
+                    ReadAhead.Of(weights);
                     weights += LineBytes;
                 }
 
@@ -132,14 +130,5 @@ internal static unsafe class KTiles
         }
 
         TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums + row, stride);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* weights)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(weights + Ahead);
-        }
     }
 }
