@@ -60,6 +60,7 @@ internal static class HalfBits
         ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo112);
 
     /// <summary>Whether none of the halves is infinite or a NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool AreFinite(ReadOnlySpan<ushort> halves)
     {
         var exponent = new Vector<ushort>(Exponent);

@@ -1,18 +1,38 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama2;
 
 /// <summary>Rows without blocks: F32, F16 and BF16, little endian as in memory.</summary>
+/// <remarks>Loading is over before the runtime would have found these loops worth its better code, so they ask for it at once.</remarks>
 internal static class PlainRows
 {
     public static void DecodeF32(ReadOnlySpan<byte> row, Span<float> destination) => row.CopyTo(MemoryMarshal.AsBytes(destination));
 
     public static void EncodeF32(ReadOnlySpan<float> row, Span<byte> destination) => MemoryMarshal.AsBytes(row).CopyTo(destination);
 
-    public static void DecodeF16(ReadOnlySpan<byte> row, Span<float> destination) =>
-        TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(row), destination);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void DecodeF16(ReadOnlySpan<byte> row, Span<float> destination)
+    {
+        ReadOnlySpan<short> halves = MemoryMarshal.Cast<byte, short>(row);
+        if (!HalfBits.AreFinite(MemoryMarshal.Cast<byte, ushort>(row)))
+        {
+            TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(row), destination);       // keeps what a NaN carries
+            return;
+        }
+
+        int i = 0;
+        for (; i <= halves.Length - 16; i += 16)
+        {
+            (Vector256<int> first, Vector256<int> second) = Vector256.Widen(Vector256.Create(halves[i..]));
+            HalfBits.FiniteToSingle(first).CopyTo(destination[i..]);
+            HalfBits.FiniteToSingle(second).CopyTo(destination[(i + 8)..]);
+        }
+
+        DecodeF16Scalar(row[(2 * i)..], destination[i..halves.Length]);
+    }
 
     public static void DecodeF16Scalar(ReadOnlySpan<byte> row, Span<float> destination)
     {
@@ -33,6 +53,7 @@ internal static class PlainRows
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void DecodeBF16(ReadOnlySpan<byte> row, Span<float> destination)
     {
         ReadOnlySpan<ushort> halves = MemoryMarshal.Cast<byte, ushort>(row);
@@ -56,6 +77,7 @@ internal static class PlainRows
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void EncodeBF16(ReadOnlySpan<float> row, Span<byte> destination)
     {
         ReadOnlySpan<uint> bits = MemoryMarshal.Cast<float, uint>(row);

@@ -1,14 +1,17 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama2;
 
 /// <summary>Q4_0: a half-precision scale and 32 nibbles; weight = scale · (nibble − 8). Byte i holds weight i below and weight i + 16 above.</summary>
+/// <remarks>As in <see cref="PlainRows"/>, loops ask for the better code at once.</remarks>
 internal static class Q4Blocks
 {
     public const int Length = 32;
     public const int Bytes = 18;                                                           // [scale:2][nibbles:16]
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Decode(ReadOnlySpan<byte> row, Span<float> destination)
     {
         for (; row.Length >= Bytes; row = row[Bytes..], destination = destination[Length..])
@@ -34,6 +37,7 @@ internal static class Q4Blocks
     }
 
     /// <summary>Encodes with scale = the weight of largest magnitude (the first of equals, with its sign) ÷ −8, so that weight is exact.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Encode(ReadOnlySpan<float> row, Span<byte> destination)
     {
         for (int start = 0; start < row.Length; start += Length, destination = destination[Bytes..])
