@@ -32,17 +32,17 @@ internal static class HalfBits
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ToSingle(Vector512<int> bits) =>
-        ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle() * Vector512.Create(TwoTo112) * Vector512.Create(TwoTo112) * Vector512.Create(TwoToMinus112);
+        FiniteToSingle(bits) * Vector512.Create(TwoTo112) * Vector512.Create(TwoToMinus112);
 
     /// <inheritdoc cref="ToSingle(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ToSingle(Vector256<int> bits) =>
-        ((bits << 13) & Vector256.Create(SignExponentAndFraction)).AsSingle() * Vector256.Create(TwoTo112) * Vector256.Create(TwoTo112) * Vector256.Create(TwoToMinus112);
+        FiniteToSingle(bits) * Vector256.Create(TwoTo112) * Vector256.Create(TwoToMinus112);
 
     /// <inheritdoc cref="ToSingle(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ToSingle(Vector128<int> bits) =>
-        ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo112) * Vector128.Create(TwoTo112) * Vector128.Create(TwoToMinus112);
+        FiniteToSingle(bits) * Vector128.Create(TwoTo112) * Vector128.Create(TwoToMinus112);
 
     /// <summary>The values of finite halves whose bits each lane holds with their sign extended; exact, in one product.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
