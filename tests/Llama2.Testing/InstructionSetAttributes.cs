@@ -34,6 +34,12 @@ public sealed class Avx512VnniTheoryAttribute : TheoryAttribute
     public Avx512VnniTheoryAttribute() => Skip = AvxVnni.IsSupported && Avx512F.IsSupported ? null : "needs AVX-VNNI and AVX-512";
 }
 
+/// <summary>A theory about 512-bit VNNI code, skipped with that reason where it is missing or switched off.</summary>
+public sealed class Vnni512TheoryAttribute : TheoryAttribute
+{
+    public Vnni512TheoryAttribute() => Skip = Vnni512.IsSupported ? null : "needs AVX-512's VNNI, which .NET has from version 11 on";
+}
+
 /// <summary>A theory about ARM's dot products, skipped with that reason where they are missing or switched off.</summary>
 public sealed class ArmDotTheoryAttribute : TheoryAttribute
 {

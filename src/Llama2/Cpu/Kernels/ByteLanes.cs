@@ -38,11 +38,14 @@ internal unsafe interface IByteLanes<TSelf, TFloats>
     /// <summary>Shifts to the right; the upper bits of each byte may then be anything.</summary>
     static abstract TSelf ShiftRight(TSelf bits, int count);
 
-    /// <summary>A sum that begins with −offset times the input's sum; <paramref name="pairSums"/> holds that in two halves of 16 bits.</summary>
-    static abstract TSelf Start(int pairSums, int offset);
+    /// <summary>Whether the sums are two of 16 bits in each lane: of columns 0 and 1 and of columns 2 and 3.</summary>
+    static abstract bool SumsAreHalves { get; }
 
-    /// <summary>A sum of <see cref="Bytes"/>: it begins with −128 times the input's sum where they are still unsigned.</summary>
-    static abstract TSelf StartBytes(int pairSums);
+    /// <summary>A sum that begins with one of <see cref="ByteTile.Starts"/>.</summary>
+    static abstract TSelf Start(int start);
+
+    /// <summary>A sum of <see cref="Bytes"/>: it begins with zero where they have lost their offset.</summary>
+    static abstract TSelf StartBytes(int start);
 
     /// <summary>sum + Σ weights · input over the four columns of each lane; as often as no sum of weights less their offset leaves 16 bits.</summary>
     static abstract TSelf Add(TSelf sum, TSelf weights, TSelf input);
@@ -79,10 +82,12 @@ internal readonly unsafe struct Bytes512(Vector512<byte> value) : IByteLanes<Byt
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes512 ShiftRight(Bytes512 bits, int count) => new((bits.Value.AsUInt16() >> count).AsByte());
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Bytes512 Start(int pairSums, int offset) => new((Vector512.Create(pairSums).AsInt16() * Vector512.Create((short)-offset)).AsByte());
+    public static bool SumsAreHalves => true;
 
-    public static Bytes512 StartBytes(int pairSums) => throw new NotSupportedException("Bytes are taken as nibbles.");
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Bytes512 Start(int start) => new(Vector512.Create(start).AsByte());
+
+    public static Bytes512 StartBytes(int start) => throw new NotSupportedException("Bytes are taken as nibbles.");
 
     public static Bytes512 Bytes(Bytes512 weights) => throw new NotSupportedException("Bytes are taken as nibbles.");
 
@@ -126,10 +131,12 @@ internal readonly unsafe struct Bytes256(Vector256<byte> value) : IByteLanes<Byt
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes256 ShiftRight(Bytes256 bits, int count) => new((bits.Value.AsUInt16() >> count).AsByte());
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Bytes256 Start(int pairSums, int offset) => new((Vector256.Create(pairSums).AsInt16() * Vector256.Create((short)-offset)).AsByte());
+    public static bool SumsAreHalves => true;
 
-    public static Bytes256 StartBytes(int pairSums) => throw new NotSupportedException("Bytes are taken as nibbles.");
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Bytes256 Start(int start) => new(Vector256.Create(start).AsByte());
+
+    public static Bytes256 StartBytes(int start) => throw new NotSupportedException("Bytes are taken as nibbles.");
 
     public static Bytes256 Bytes(Bytes256 weights) => throw new NotSupportedException("Bytes are taken as nibbles.");
 
@@ -175,12 +182,13 @@ internal readonly unsafe struct DotBytes256(Vector256<byte> value) : IByteLanes<
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DotBytes256 ShiftRight(DotBytes256 bits, int count) => new((bits.Value.AsUInt16() >> count).AsByte());
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotBytes256 Start(int pairSums, int offset) =>
-        new(Avx2.MultiplyAddAdjacent(Vector256.Create(pairSums).AsInt16(), Vector256.Create((short)-offset)).AsByte());
+    public static bool SumsAreHalves => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotBytes256 StartBytes(int pairSums) => Start(pairSums, 128);
+    public static DotBytes256 Start(int start) => new(Vector256.Create(start).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes256 StartBytes(int start) => Start(start);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DotBytes256 Add(DotBytes256 sum, DotBytes256 weights, DotBytes256 input) =>
@@ -192,6 +200,54 @@ internal readonly unsafe struct DotBytes256(Vector256<byte> value) : IByteLanes<
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats256 ToFloats(DotBytes256 low, DotBytes256 high) =>
         new(Avx.ConvertToVector256Single(low.Value.AsInt32() + (high.Value.AsInt32() << 4)));
+}
+
+/// <summary>16 rows (AVX-512's VNNI): as <see cref="DotBytes256"/>.</summary>
+internal readonly unsafe struct DotBytes512(Vector512<byte> value) : IByteLanes<DotBytes512, Floats512>
+{
+    public static bool IsSupported => Vnni512.IsSupported && Floats512.IsSupported;
+
+    public Vector512<byte> Value => value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 Load(byte* weights) => new(Vector512.Load(weights));
+
+    public static DotBytes512 Bytes(DotBytes512 weights) => weights;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 LowNibbles(DotBytes512 weights) => new(weights.Value & Vector512.Create((byte)15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 HighNibbles(DotBytes512 weights) => new((weights.Value.AsUInt16() >> 4).AsByte() & Vector512.Create((byte)15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 Broadcast(sbyte* input) => new(Vector512.Create(*(int*)input).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 WithUpper(DotBytes512 bits, DotBytes512 upper, int shift, byte mask) =>
+        new(bits.Value | (upper.Value.AsUInt16() << shift).AsByte() & Vector512.Create(mask));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 ShiftRight(DotBytes512 bits, int count) => new((bits.Value.AsUInt16() >> count).AsByte());
+
+    public static bool SumsAreHalves => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 Start(int start) => new(Vector512.Create(start).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 StartBytes(int start) => Start(start);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes512 Add(DotBytes512 sum, DotBytes512 weights, DotBytes512 input) =>
+        new(Vnni512.MultiplyWideningAndAdd(sum.Value.AsInt32(), weights.Value, input.Value.AsSByte()).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats512 ToFloats(DotBytes512 sum) => new(Avx512F.ConvertToVector512Single(sum.Value.AsInt32()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats512 ToFloats(DotBytes512 low, DotBytes512 high) =>
+        new(Avx512F.ConvertToVector512Single(low.Value.AsInt32() + (high.Value.AsInt32() << 4)));
 }
 
 /// <summary>4 rows (ARM64 with dot product), sums in 32 bits. Both operands are signed, so bytes lose their offset when they are loaded.</summary>
@@ -223,10 +279,12 @@ internal readonly unsafe struct DotBytes128(Vector128<byte> value) : IByteLanes<
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DotBytes128 ShiftRight(DotBytes128 bits, int count) => new(bits.Value >> count);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotBytes128 Start(int pairSums, int offset) => new(Vector128.Create(-offset * ((short)pairSums + (pairSums >> 16))).AsByte());
+    public static bool SumsAreHalves => false;
 
-    public static DotBytes128 StartBytes(int pairSums) => default;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotBytes128 Start(int start) => new(Vector128.Create(start).AsByte());
+
+    public static DotBytes128 StartBytes(int start) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DotBytes128 Add(DotBytes128 sum, DotBytes128 weights, DotBytes128 input) =>
@@ -261,9 +319,11 @@ internal readonly unsafe struct DotBytes32(int value) : IByteLanes<DotBytes32, F
 
     public static DotBytes32 ShiftRight(DotBytes32 bits, int count) => new(bits.Value >> count);
 
-    public static DotBytes32 Start(int pairSums, int offset) => new(-offset * ((short)pairSums + (pairSums >> 16)));
+    public static bool SumsAreHalves => false;
 
-    public static DotBytes32 StartBytes(int pairSums) => default;
+    public static DotBytes32 Start(int start) => new(start);
+
+    public static DotBytes32 StartBytes(int start) => default;
 
     public static DotBytes32 Add(DotBytes32 sum, DotBytes32 weights, DotBytes32 input)
     {

@@ -13,45 +13,46 @@ namespace Llama2;
 internal static unsafe class ByteTiles
 {
     private const int PanelRows = 16;
+    private const int LineBytes = 4 * PanelRows;                              // of 16 rows and 4 columns of bytes, or 8 columns of nibbles
     private const int ScaleBytes = PanelRows * sizeof(ushort);
-    private const int NibbleBlock = PanelRows * ByteTile.BlockLength / 2 + ScaleBytes;
     private const int ByteBlock = PanelRows * ByteTile.BlockLength + ScaleBytes;
 
-    /// <summary>One register of rows, weights of 4 bits.</summary>
-    /// <param name="weights">Of the first block: [4, 16 rows, 4 columns] bytes; the low nibbles are a group of columns, the high ones the next.</param>
+    /// <summary>One register of rows, weights of 4 bits, or of 8 where a dot product of bytes is one instruction.</summary>
+    /// <param name="weights">Of the first block: [4, 16 rows, 4 columns] bytes; the low nibbles are a group of columns, the high ones the next. Or [8, 16 rows, 4 columns] bytes.</param>
     /// <param name="scales">[16] halves behind the weights of each block.</param>
     /// <param name="input">The inputs.</param>
     /// <param name="blocks">Blocks of 32 columns.</param>
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Nibbles<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+    public static void OneRegister<TRows, TWeights, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
         where TRows : struct, ITileRows
+        where TWeights : struct, IBlockWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
     {
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         sbyte* x = input.Values;
+        int* starts = input.Starts(TWeights.Offset);
         for (int block = 0; block < blocks; block++)
         {
-            int* pairs = input.PairSums + (nint)block * TRows.Count;
-            TBytes s0 = TBytes.Start(pairs[0], 8);
-            TBytes s1 = TRows.Count > 1 ? TBytes.Start(pairs[1], 8) : default;
-            TBytes s2 = TRows.Count > 2 ? TBytes.Start(pairs[2], 8) : default;
-            TBytes s3 = TRows.Count > 3 ? TBytes.Start(pairs[3], 8) : default;
-            TBytes s4 = TRows.Count > 4 ? TBytes.Start(pairs[4], 8) : default;
-            TBytes s5 = TRows.Count > 5 ? TBytes.Start(pairs[5], 8) : default;
+            int* start = starts + (nint)block * TRows.Count;
+            TBytes s0 = TWeights.Start<TBytes, TFloats>(start[0]);
+            TBytes s1 = TRows.Count > 1 ? TWeights.Start<TBytes, TFloats>(start[1]) : default;
+            TBytes s2 = TRows.Count > 2 ? TWeights.Start<TBytes, TFloats>(start[2]) : default;
+            TBytes s3 = TRows.Count > 3 ? TWeights.Start<TBytes, TFloats>(start[3]) : default;
+            TBytes s4 = TRows.Count > 4 ? TWeights.Start<TBytes, TFloats>(start[4]) : default;
+            TBytes s5 = TRows.Count > 5 ? TWeights.Start<TBytes, TFloats>(start[5]) : default;
             for (int two = 0; two < 4; two++)
             {
-                TBytes both = TBytes.Load(weights);
-                TBytes w = TBytes.LowNibbles(both);
+                (TBytes w, TBytes next) = TWeights.Load<TBytes, TFloats>(weights);
                 s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
                 s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
                 s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
                 s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
                 s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
-                w = TBytes.HighNibbles(both);
+                w = next;
                 x += 4 * TRows.Count;
                 s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
                 s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
@@ -61,12 +62,17 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                 x += 4 * TRows.Count;
                 ReadAhead.Of(weights);
-                weights += 4 * PanelRows;
+                if (TWeights.Lines > 1)
+                {
+                    ReadAhead.Of(weights + LineBytes);
+                }
+
+                weights += TWeights.Lines * LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
             TFloats scale = TFloats.LoadHalves(scales);
-            scales += NibbleBlock / sizeof(ushort);
+            scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
             weights += ScaleBytes;
             f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
             f1 = TRows.Count > 1 ? TFloats.MultiplyAdd(TBytes.ToFloats(s1), TFloats.Multiply(scale, TFloats.Broadcast(xScales[1])), f1) : f1;
@@ -94,16 +100,17 @@ internal static unsafe class ByteTiles
     {
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         sbyte* x = input.Values;
+        int* starts = input.Starts(8);
         for (int block = 0; block < blocks; block++)
         {
-            int* pairs = input.PairSums + (nint)block * TRows.Count;
+            int* start = starts + (nint)block * TRows.Count;
             TBytes l0 = default, l1 = default, l2 = default, l3 = default, l4 = default, l5 = default;
-            TBytes h0 = TBytes.Start(pairs[0], 8);
-            TBytes h1 = TRows.Count > 1 ? TBytes.Start(pairs[1], 8) : default;
-            TBytes h2 = TRows.Count > 2 ? TBytes.Start(pairs[2], 8) : default;
-            TBytes h3 = TRows.Count > 3 ? TBytes.Start(pairs[3], 8) : default;
-            TBytes h4 = TRows.Count > 4 ? TBytes.Start(pairs[4], 8) : default;
-            TBytes h5 = TRows.Count > 5 ? TBytes.Start(pairs[5], 8) : default;
+            TBytes h0 = TBytes.Start(start[0]);
+            TBytes h1 = TRows.Count > 1 ? TBytes.Start(start[1]) : default;
+            TBytes h2 = TRows.Count > 2 ? TBytes.Start(start[2]) : default;
+            TBytes h3 = TRows.Count > 3 ? TBytes.Start(start[3]) : default;
+            TBytes h4 = TRows.Count > 4 ? TBytes.Start(start[4]) : default;
+            TBytes h5 = TRows.Count > 5 ? TBytes.Start(start[5]) : default;
             for (int group = 0; group < 8; group++)
             {
                 TBytes both = TBytes.Load(weights);
@@ -122,7 +129,7 @@ internal static unsafe class ByteTiles
                 h5 = TRows.Count > 5 ? TBytes.Add(h5, high, TBytes.Broadcast(x + 20)) : h5;
                 x += 4 * TRows.Count;
                 ReadAhead.Of(weights);
-                weights += 4 * PanelRows;
+                weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
@@ -143,12 +150,14 @@ internal static unsafe class ByteTiles
     /// <summary>Two registers of rows, weights of 8 bits, where a dot product of bytes is one instruction: twelve sums hide how long it takes.</summary>
     /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
     /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="apart">Bytes from the weights of the first register to those of the second: in the same panel or in the next one.</param>
+    /// <param name="scalesApart">Halves from the scales of the first register to those of the second.</param>
     /// <param name="input">The inputs.</param>
     /// <param name="blocks">Blocks of 32 columns.</param>
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Bytes<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+    public static void TwoRegisters<TRows, TBytes, TFloats>(byte* weights, ushort* scales, nint apart, nint scalesApart, ByteTile input, int blocks, float* sums, int stride)
         where TRows : struct, ITileRows
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
@@ -156,19 +165,20 @@ internal static unsafe class ByteTiles
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         TFloats g0 = default, g1 = default, g2 = default, g3 = default, g4 = default, g5 = default;
         sbyte* x = input.Values;
+        int* starts = input.Starts(128);
         for (int block = 0; block < blocks; block++)
         {
-            int* pairs = input.PairSums + (nint)block * TRows.Count;
-            TBytes s0 = TBytes.StartBytes(pairs[0]);
-            TBytes s1 = TRows.Count > 1 ? TBytes.StartBytes(pairs[1]) : default;
-            TBytes s2 = TRows.Count > 2 ? TBytes.StartBytes(pairs[2]) : default;
-            TBytes s3 = TRows.Count > 3 ? TBytes.StartBytes(pairs[3]) : default;
-            TBytes s4 = TRows.Count > 4 ? TBytes.StartBytes(pairs[4]) : default;
-            TBytes s5 = TRows.Count > 5 ? TBytes.StartBytes(pairs[5]) : default;
+            int* start = starts + (nint)block * TRows.Count;
+            TBytes s0 = TBytes.StartBytes(start[0]);
+            TBytes s1 = TRows.Count > 1 ? TBytes.StartBytes(start[1]) : default;
+            TBytes s2 = TRows.Count > 2 ? TBytes.StartBytes(start[2]) : default;
+            TBytes s3 = TRows.Count > 3 ? TBytes.StartBytes(start[3]) : default;
+            TBytes s4 = TRows.Count > 4 ? TBytes.StartBytes(start[4]) : default;
+            TBytes s5 = TRows.Count > 5 ? TBytes.StartBytes(start[5]) : default;
             TBytes t0 = s0, t1 = s1, t2 = s2, t3 = s3, t4 = s4, t5 = s5;
             for (int group = 0; group < 8; group++)
             {
-                TBytes w = TBytes.Bytes(TBytes.Load(weights)), v = TBytes.Bytes(TBytes.Load(weights + 4 * TFloats.Count));
+                TBytes w = TBytes.Bytes(TBytes.Load(weights)), v = TBytes.Bytes(TBytes.Load(weights + apart));
                 s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
                 t0 = TBytes.Add(t0, v, TBytes.Broadcast(x));
                 s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
@@ -183,11 +193,16 @@ internal static unsafe class ByteTiles
                 t5 = TRows.Count > 5 ? TBytes.Add(t5, v, TBytes.Broadcast(x + 20)) : t5;
                 x += 4 * TRows.Count;
                 ReadAhead.Of(weights);
-                weights += 4 * PanelRows;
+                if (TFloats.Count == PanelRows)
+                {
+                    ReadAhead.Of(weights + apart);
+                }
+
+                weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TFloats scale = TFloats.LoadHalves(scales), scale2 = TFloats.LoadHalves(scales + TFloats.Count);
+            TFloats scale = TFloats.LoadHalves(scales), scale2 = TFloats.LoadHalves(scales + scalesApart);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
             f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
@@ -208,7 +223,7 @@ internal static unsafe class ByteTiles
         TileSums.Store<TRows, TFloats>(g0, g1, g2, g3, g4, g5, sums + TFloats.Count, stride);
     }
 
-    /// <summary>As <see cref="Bytes"/> for a panel of 16 rows, where two registers of sums join into one of 16 floats.</summary>
+    /// <summary>As <see cref="TwoRegisters"/> for a panel of 16 rows, where two registers of sums join into one of 16 floats.</summary>
     /// <remarks>The floats wait in memory between blocks, since the instruction takes its sums from the lower half of the registers only.</remarks>
     /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
     /// <param name="scales">[16] halves behind the weights of each block.</param>
@@ -226,19 +241,20 @@ internal static unsafe class ByteTiles
         }
 
         sbyte* x = input.Values;
+        int* starts = input.Starts(128);
         for (int block = 0; block < blocks; block++)
         {
-            int* pairs = input.PairSums + (nint)block * TRows.Count;
-            Vector256<int> s0 = Start(pairs[0]);
-            Vector256<int> s1 = TRows.Count > 1 ? Start(pairs[1]) : default;
-            Vector256<int> s2 = TRows.Count > 2 ? Start(pairs[2]) : default;
-            Vector256<int> s3 = TRows.Count > 3 ? Start(pairs[3]) : default;
-            Vector256<int> s4 = TRows.Count > 4 ? Start(pairs[4]) : default;
-            Vector256<int> s5 = TRows.Count > 5 ? Start(pairs[5]) : default;
+            int* start = starts + (nint)block * TRows.Count;
+            Vector256<int> s0 = Vector256.Create(start[0]);
+            Vector256<int> s1 = TRows.Count > 1 ? Vector256.Create(start[1]) : default;
+            Vector256<int> s2 = TRows.Count > 2 ? Vector256.Create(start[2]) : default;
+            Vector256<int> s3 = TRows.Count > 3 ? Vector256.Create(start[3]) : default;
+            Vector256<int> s4 = TRows.Count > 4 ? Vector256.Create(start[4]) : default;
+            Vector256<int> s5 = TRows.Count > 5 ? Vector256.Create(start[5]) : default;
             Vector256<int> t0 = s0, t1 = s1, t2 = s2, t3 = s3, t4 = s4, t5 = s5;
             for (int group = 0; group < 8; group++)
             {
-                Vector256<byte> w = Vector256.Load(weights), v = Vector256.Load(weights + 32);
+                Vector256<byte> w = Vector256.Load(weights), v = Vector256.Load(weights + LineBytes / 2);
                 Vector256<sbyte> y = default;
                 y = Vector256.Create(((int*)x)[0]).AsSByte();
                 s0 = AvxVnni.MultiplyWideningAndAdd(s0, w, y);
@@ -260,7 +276,7 @@ internal static unsafe class ByteTiles
                 t5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(t5, v, y) : t5;
                 x += 4 * TRows.Count;
                 ReadAhead.Of(weights);
-                weights += 4 * PanelRows;
+                weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
@@ -293,9 +309,6 @@ internal static unsafe class ByteTiles
                 Avx512F.FusedMultiplyAdd(Join(s5, t5), scale * Vector512.Create(xScales[5]), Vector512.Load(sums + 5 * stride)).Store(sums + 5 * stride);
             }
         }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static Vector256<int> Start(int pairSums) => Avx2.MultiplyAddAdjacent(Vector256.Create(pairSums).AsInt16(), Vector256.Create((short)-128));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         static Vector512<float> Join(Vector256<int> lower, Vector256<int> upper) => Avx512F.ConvertToVector512Single(lower.ToVector512Unsafe().WithUpper(upper));

@@ -45,7 +45,7 @@ internal static unsafe class KTiles
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         sbyte* x = input.Values;
         float* xScales = input.Scales, xSums = input.Sums;
-        int* pairs = TWeights.HasMinima ? input.PairSums : input.HalfPairSums;
+        int* starts = input.Starts(offset);
         for (int superblock = 0; superblock < superblocks; superblock++)
         {
             ushort* halves = (ushort*)panel + row;
@@ -59,12 +59,12 @@ internal static unsafe class KTiles
             TFloats d = TFloats.LoadHalves(halves), least = TWeights.HasMinima ? TFloats.LoadHalves(halves + PanelRows) : default;
             for (int group = 0; group < TWeights.Groups; group++)
             {
-                TBytes s0 = TBytes.Start(pairs[0], offset);
-                TBytes s1 = TRows.Count > 1 ? TBytes.Start(pairs[1], offset) : default;
-                TBytes s2 = TRows.Count > 2 ? TBytes.Start(pairs[2], offset) : default;
-                TBytes s3 = TRows.Count > 3 ? TBytes.Start(pairs[3], offset) : default;
-                TBytes s4 = TRows.Count > 4 ? TBytes.Start(pairs[4], offset) : default;
-                TBytes s5 = TRows.Count > 5 ? TBytes.Start(pairs[5], offset) : default;
+                TBytes s0 = TBytes.Start(starts[0]);
+                TBytes s1 = TRows.Count > 1 ? TBytes.Start(starts[1]) : default;
+                TBytes s2 = TRows.Count > 2 ? TBytes.Start(starts[2]) : default;
+                TBytes s3 = TRows.Count > 3 ? TBytes.Start(starts[3]) : default;
+                TBytes s4 = TRows.Count > 4 ? TBytes.Start(starts[4]) : default;
+                TBytes s5 = TRows.Count > 5 ? TBytes.Start(starts[5]) : default;
                 TBytes upper = TWeights.UpperBits > 0 ? TBytes.Load(weights + TWeights.NibbleLines * LineBytes) : default;
                 for (int line = 0; line < TWeights.NibbleLines; line++)
                 {
@@ -117,7 +117,7 @@ internal static unsafe class KTiles
                     weights += LineBytes;
                 }
 
-                pairs += TRows.Count;
+                starts += TRows.Count;
                 scales += PanelRows;
                 if (TWeights.HasMinima || group % 2 == 1)                     // two groups of 16 columns share a block of the inputs
                 {

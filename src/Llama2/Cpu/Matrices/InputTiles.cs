@@ -5,13 +5,20 @@ namespace Llama2;
 
 /// <summary>The inputs of a matrix product, in tiles of up to six: floats as they are, and integers in the order in which the kernels of integer weights read them.</summary>
 /// <remarks>Filled once and then used by every matrix with the same inputs. Grown to the largest batch, then reused.</remarks>
-internal sealed unsafe class InputTiles : IDisposable
+/// <param name="sumsAreHalves">Whether the sums of small weights begin as two numbers of 16 bits.</param>
+internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
 {
     /// <summary>The most inputs of a tile.</summary>
     public const int MostTileRows = 6;
 
-    private AlignedMemory _bytes = new(0), _scales = new(0), _pairSums = new(0), _halfPairSums = new(0), _sums = new(0);
+    private AlignedMemory _bytes = new(0), _scales = new(0), _sums = new(0), _starts = new(0);
     private float* _inputs;
+
+    /// <summary>Inputs for the kernels of this processor.</summary>
+    public InputTiles()
+        : this(StripeKernels.SumsAreHalves)
+    {
+    }
 
     /// <summary>Inputs.</summary>
     public int Count { get; private set; }
@@ -32,7 +39,7 @@ internal sealed unsafe class InputTiles : IDisposable
     }
 
     /// <summary>Bytes for one input of a number of columns.</summary>
-    public static long BytesPerRow(int columns) => columns + columns / ByteTile.BlockLength * (long)(2 * sizeof(float) + 3 * sizeof(int));
+    public static long BytesPerRow(int columns) => columns + columns / ByteTile.BlockLength * (long)(2 * sizeof(float) + ByteTile.StartsPerBlock * sizeof(int));
 
     /// <summary>Takes inputs, which stay the caller's and where they are.</summary>
     /// <param name="inputs">[count, columns].</param>
@@ -50,9 +57,8 @@ internal sealed unsafe class InputTiles : IDisposable
         long numbers = (long)Count * Columns, blocks = numbers / ByteTile.BlockLength;
         AlignedMemory.Reserve(ref _bytes, numbers);
         AlignedMemory.Reserve(ref _scales, blocks * sizeof(float));
-        AlignedMemory.Reserve(ref _pairSums, blocks * sizeof(int));
-        AlignedMemory.Reserve(ref _halfPairSums, 2 * blocks * sizeof(int));
         AlignedMemory.Reserve(ref _sums, blocks * sizeof(float));
+        AlignedMemory.Reserve(ref _starts, blocks * ByteTile.StartsPerBlock * sizeof(int));
     }
 
     /// <summary>Inputs of a tile.</summary>
@@ -61,10 +67,10 @@ internal sealed unsafe class InputTiles : IDisposable
     /// <summary>The integers of a tile.</summary>
     public ByteTile Bytes(int tile)
     {
-        nint first = (nint)tile * TileRows, blocks = Columns / ByteTile.BlockLength;
+        nint first = (nint)tile * TileRows, blocks = Columns / ByteTile.BlockLength, before = first * blocks;
         return new(
-            (sbyte*)_bytes.Pointer + first * Columns, _scales.Floats + first * blocks, (int*)_pairSums.Pointer + first * blocks,
-            (int*)_halfPairSums.Pointer + 2 * first * blocks, _sums.Floats + first * blocks);
+            (sbyte*)_bytes.Pointer + first * Columns, _scales.Floats + before, _sums.Floats + before,
+            (int*)_starts.Pointer + before * ByteTile.StartsPerBlock, RowsOf(tile) * blocks);
     }
 
     /// <summary>The floats of a tile: [inputs, columns].</summary>
@@ -77,7 +83,7 @@ internal sealed unsafe class InputTiles : IDisposable
         int rows = RowsOf(tile);
         for (int row = 0; row < rows; row++)
         {
-            ToBytes(Floats(tile) + (nint)row * Columns, Columns, row, rows, Bytes(tile));
+            ToBytes(Floats(tile) + (nint)row * Columns, Columns, row, rows, Bytes(tile), sumsAreHalves);
         }
     }
 
@@ -85,16 +91,16 @@ internal sealed unsafe class InputTiles : IDisposable
     {
         _bytes.Dispose();
         _scales.Dispose();
-        _pairSums.Dispose();
-        _halfPairSums.Dispose();
         _sums.Dispose();
+        _starts.Dispose();
     }
 
     /// <summary>scale = largest magnitude ÷ 127; values are rounded to the nearest, ties to even. What is not finite makes the scale not finite.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void ToBytes(float* input, int columns, int row, int rows, ByteTile tile)
+    internal static void ToBytes(float* input, int columns, int row, int rows, ByteTile tile, bool halves)
     {
-        int* values = (int*)tile.Values + row;
+        int* values = (int*)tile.Values + row, byteStarts = tile.Starts(128) + row;
+        int* starts8 = tile.Starts(8) + row, starts16 = tile.Starts(16) + row, starts32 = tile.Starts(32) + row;
         for (int block = 0; block < columns / ByteTile.BlockLength; block++, input += ByteTile.BlockLength)
         {
             Vector256<float> a = Vector256.Load(input), b = Vector256.Load(input + 8), c = Vector256.Load(input + 16), d = Vector256.Load(input + 24);
@@ -105,11 +111,14 @@ internal sealed unsafe class InputTiles : IDisposable
                 Vector256.Narrow(Round(c * inverse), Round(d * inverse)));
             tile.Scales[(nint)block * rows + row] = scale;
             (Vector128<short> first, Vector128<short> last) = AdjacentSums(bytes);
-            int firstPairs = PairSums(first), lastPairs = PairSums(last), pairs = PairSums(first + last);
-            tile.HalfPairSums[2 * (nint)block * rows + row] = firstPairs;
-            tile.HalfPairSums[(2 * (nint)block + 1) * rows + row] = lastPairs;
-            tile.PairSums[(nint)block * rows + row] = pairs;
-            tile.Sums[(nint)block * rows + row] = scale * ((short)pairs + (pairs >> 16));
+            int firstPairs = PairSums(first), lastPairs = PairSums(last), pairs = PairSums(first + last), sum = Sum(pairs);
+            tile.Sums[(nint)block * rows + row] = scale * sum;
+            nint at = (nint)block * rows;
+            byteStarts[at] = -128 * sum;
+            starts8[at] = Start(pairs, 8, halves);
+            starts16[at] = Start(pairs, 16, halves);
+            starts32[2 * at] = Start(firstPairs, 32, halves);
+            starts32[2 * at + rows] = Start(lastPairs, 32, halves);
             for (int group = 0; group < 8; group++, values += rows)
             {
                 *values = bytes.AsInt32()[group];
@@ -127,7 +136,7 @@ internal sealed unsafe class InputTiles : IDisposable
         return (pairs.GetLower(), pairs.GetUpper());
     }
 
-    /// <summary>See <see cref="ByteTile.PairSums"/>.</summary>
+    /// <summary>The sum of the even ones in the lower half, that of the odd ones in the upper.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int PairSums(Vector128<short> four)
     {
@@ -135,4 +144,11 @@ internal sealed unsafe class InputTiles : IDisposable
         four += Vector128.Shuffle(four.AsInt32(), Vector128.Create(1, 0, 3, 2)).AsInt16();
         return four.AsInt32().ToScalar();
     }
+
+    private static int Sum(int pairs) => (short)pairs + (pairs >> 16);
+
+    /// <summary>See <see cref="ByteTile.Starts"/>.</summary>
+    private static int Start(int pairs, int offset, bool halves) => halves
+        ? (ushort)(-offset * (short)pairs) | -offset * (pairs >> 16) << 16
+        : -offset * Sum(pairs);
 }

@@ -10,9 +10,12 @@ internal static unsafe class StripeKernels
 
     /// <summary>The instruction set of the products.</summary>
     public static string InstructionSet =>
-        Floats512.IsSupported && Bytes512.IsSupported ? "AVX-512" :
+        Floats512.IsSupported && Bytes512.IsSupported ? DotBytes512.IsSupported ? "AVX-512 with VNNI" : "AVX-512" :
         Floats256.IsSupported ? DotBytes256.IsSupported ? "AVX2 with VNNI" : "AVX2" :
         Floats128.IsSupported ? DotBytes128.IsSupported ? "AdvSimd with dot products" : "AdvSimd" : "scalar";
+
+    /// <summary>Whether the kernels of weights of 4 to 6 bits keep sums of 16 bits.</summary>
+    public static bool SumsAreHalves => !DotBytes512.IsSupported && (Bytes512.IsSupported || Bytes256.IsSupported);
 
     /// <summary>sums[m, r] = Σ weights[r, c] · input[m, c] for integer weights.</summary>
     /// <param name="format">One that has blocks.</param>
@@ -74,6 +77,12 @@ internal static unsafe class StripeKernels
     private static void MultiplyBytes<TRows>(WeightFormat format, byte* stripe, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
     {
+        if (format == WeightFormat.Q8_0 && TRows.Count > 1 && DotBytes512.IsSupported)
+        {
+            BytesOfStripe<TRows>(stripe, input, columns, sums);
+            return;
+        }
+
         for (int panel = 0; panel < 2; panel++, sums += PanelRows)
         {
             switch (format)
@@ -100,9 +109,13 @@ internal static unsafe class StripeKernels
     private static void Nibbles<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
     {
-        if (Bytes512.IsSupported)
+        if (DotBytes512.IsSupported)
         {
-            ByteTiles.Nibbles<TRows, Bytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
+            ByteTiles.OneRegister<TRows, NibbleWeights, DotBytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
+        }
+        else if (Bytes512.IsSupported)
+        {
+            ByteTiles.OneRegister<TRows, NibbleWeights, Bytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
         }
         else if (Bytes256.IsSupported)
         {
@@ -121,7 +134,11 @@ internal static unsafe class StripeKernels
     private static void Bytes<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
     {
-        if (DotBytes256.IsSupported && Floats512.IsSupported)
+        if (DotBytes512.IsSupported)
+        {
+            ByteTiles.OneRegister<TRows, ByteWeights, DotBytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
+        }
+        else if (DotBytes256.IsSupported && Floats512.IsSupported)
         {
             ByteTiles.JoinedBytes<TRows>(weights, scales, input, blocks, sums, Stripe);
         }
@@ -150,11 +167,26 @@ internal static unsafe class StripeKernels
         }
     }
 
+    /// <summary>Both panels at once. A single input takes one after the other, as one stream from memory.</summary>
+    private static void BytesOfStripe<TRows>(byte* stripe, ByteTile input, int columns, float* sums)
+        where TRows : struct, ITileRows
+    {
+        byte* weights = StripePacker.Weights(WeightFormat.Q8_0, stripe, 0, columns);
+        ushort* scales = StripePacker.Scales(WeightFormat.Q8_0, stripe, 0, columns);
+        nint apart = (nint)(StripePacker.Weights(WeightFormat.Q8_0, stripe, 1, columns) - weights);
+        ByteTiles.TwoRegisters<TRows, DotBytes512, Floats512>(
+            weights, scales, apart, apart / sizeof(ushort), input, columns / ByteTile.BlockLength, sums, Stripe);
+    }
+
     private static void KQuants<TRows, TWeights>(byte* panel, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
         where TWeights : struct, IKWeights
     {
-        if (Bytes512.IsSupported)
+        if (DotBytes512.IsSupported)
+        {
+            KQuants<TRows, TWeights, DotBytes512, Floats512>(panel, input, columns, sums);
+        }
+        else if (Bytes512.IsSupported)
         {
             KQuants<TRows, TWeights, Bytes512, Floats512>(panel, input, columns, sums);
         }
@@ -191,7 +223,7 @@ internal static unsafe class StripeKernels
     {
         for (int row = 0; row < PanelRows; row += TFloats.Count)
         {
-            ByteTiles.Nibbles<TRows, TBytes, TFloats>(weights + 4 * row, scales + row, input, blocks, sums + row, Stripe);
+            ByteTiles.OneRegister<TRows, NibbleWeights, TBytes, TFloats>(weights + 4 * row, scales + row, input, blocks, sums + row, Stripe);
         }
     }
 
@@ -202,7 +234,7 @@ internal static unsafe class StripeKernels
     {
         for (int row = 0; row < PanelRows; row += 2 * TFloats.Count)
         {
-            ByteTiles.Bytes<TRows, TBytes, TFloats>(weights + 4 * row, scales + row, input, blocks, sums + row, Stripe);
+            ByteTiles.TwoRegisters<TRows, TBytes, TFloats>(weights + 4 * row, scales + row, 4 * TFloats.Count, TFloats.Count, input, blocks, sums + row, Stripe);
         }
     }
 

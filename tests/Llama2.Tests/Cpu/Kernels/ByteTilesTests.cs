@@ -14,17 +14,16 @@ public unsafe class ByteTilesTests
     [Avx512Theory]
     [MemberData(nameof(Tiles))]
     public void Avx512_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
-        rows, format, Floats512.Count, format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<Bytes512, Floats512>()) : Pick(rows, new SplitBytes<Bytes512, Floats512>()));
+        rows, format, Floats512.Count, format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, Bytes512, Floats512>()) : Pick(rows, new SplitBytes<Bytes512, Floats512>()), Bytes512.SumsAreHalves);
 
     [Avx2Theory]
     [MemberData(nameof(Tiles))]
     public void Avx2_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
-        rows, format, Floats256.Count, format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<Bytes256, Floats256>()) : Pick(rows, new SplitBytes<Bytes256, Floats256>()));
+        rows, format, Floats256.Count, format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, Bytes256, Floats256>()) : Pick(rows, new SplitBytes<Bytes256, Floats256>()), Bytes256.SumsAreHalves);
 
     [VnniTheory]
     [MemberData(nameof(Tiles))]
-    public void Vnni_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
-        rows, format, Floats256.Count * (format == WeightFormat.Q4_0 ? 1 : 2), format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<DotBytes256, Floats256>()) : Pick(rows, new WholeBytes<DotBytes256, Floats256>()));
+    public void Vnni_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => CompareDot<DotBytes256, Floats256>(rows, format);
 
     [Avx512VnniTheory]
     [InlineData(1)]
@@ -35,10 +34,44 @@ public unsafe class ByteTilesTests
     [InlineData(6)]
     public void JoinedVnni_AnyRows_SameBitsAsScalar(int rows) => Compare(rows, WeightFormat.Q8_0, Floats512.Count, Pick(rows, new JoinedBytes()));
 
+    [Vnni512Theory]
+    [MemberData(nameof(Tiles))]
+    public void Vnni512_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
+        rows, format, Floats512.Count,
+        format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, DotBytes512, Floats512>()) : Pick(rows, new OneRegister<ByteWeights, DotBytes512, Floats512>()));
+
+    [Vnni512Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public void Vnni512_BothPanelsAtOnce_SameBitsAsOneAfterTheOther(int rows)
+    {
+        using var stripe = new PackedStripe(WeightFormat.Q8_0, PackedStripe.Random(32 * Columns, 5), Columns);
+        using var inputs = new RandomInputs(rows, Columns, 6, sumsAreHalves: false);
+        float[] both = new float[32 * rows], each = new float[32 * rows];
+        fixed (float* to = both)
+        {
+            StripeKernels.MultiplyBytes(WeightFormat.Q8_0, stripe.Pointer, inputs.Tiles.Bytes(0), rows, Columns, to);
+        }
+
+        fixed (float* to = each)
+        {
+            for (int panel = 0; panel < 2; panel++)
+            {
+                Pick(rows, new OneRegister<ByteWeights, DotBytes512, Floats512>())(
+                    StripePacker.Weights(WeightFormat.Q8_0, stripe.Pointer, panel, Columns), StripePacker.Scales(WeightFormat.Q8_0, stripe.Pointer, panel, Columns),
+                    inputs.Tiles.Bytes(0), Columns / 32, to + 16 * panel, 32);
+            }
+        }
+
+        Assert.Equal(each.Select(BitConverter.SingleToInt32Bits), both.Select(BitConverter.SingleToInt32Bits));
+    }
+
     [ArmDotTheory]
     [MemberData(nameof(Tiles))]
-    public void ArmDot_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
-        rows, format, Floats128.Count * (format == WeightFormat.Q4_0 ? 1 : 2), format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<DotBytes128, Floats128>()) : Pick(rows, new WholeBytes<DotBytes128, Floats128>()));
+    public void ArmDot_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => CompareDot<DotBytes128, Floats128>(rows, format);
 
     [Theory]
     [InlineData(WeightFormat.Q8_0)]
@@ -62,12 +95,25 @@ public unsafe class ByteTilesTests
         }
     }
 
-    private static void Compare(int rows, WeightFormat format, int width, Kernel kernel)
+    private static void CompareDot<TBytes, TFloats>(int rows, WeightFormat format)
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats> => Compare(rows, format, WidthOfDot<TFloats>(format), Dot<TBytes, TFloats>(rows, format));
+
+    private static Kernel Dot<TBytes, TFloats>(int rows, WeightFormat format)
+        where TBytes : struct, IByteLanes<TBytes, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats> =>
+        format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, TBytes, TFloats>()) : Pick(rows, new TwoRegisters<TBytes, TFloats>());
+
+    private static int WidthOfDot<TFloats>(WeightFormat format)
+        where TFloats : struct, IFloatLanes<TFloats> => TFloats.Count * (format == WeightFormat.Q4_0 ? 1 : 2);
+
+    private static void Compare(int rows, WeightFormat format, int width, Kernel kernel, bool sumsAreHalves = false)
     {
         using var stripe = new PackedStripe(format, PackedStripe.Random(32 * Columns, 5), Columns);
-        using var inputs = new RandomInputs(rows, Columns, 6);
-        float[] expected = Run(format == WeightFormat.Q4_0 ? Pick(rows, new Nibbles<DotBytes32, Floats32>()) : Pick(rows, new WholeBytes<DotBytes32, Floats32>()), format == WeightFormat.Q4_0 ? 1 : 2);
-        Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), Run(kernel, width).Select(BitConverter.SingleToInt32Bits));
+        using var inputs = new RandomInputs(rows, Columns, 6, sumsAreHalves);
+        using var scalar = new RandomInputs(rows, Columns, 6, DotBytes32.SumsAreHalves);
+        float[] expected = Run(Dot<DotBytes32, Floats32>(rows, format), WidthOfDot<Floats32>(format), scalar);
+        Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), Run(kernel, width, inputs).Select(BitConverter.SingleToInt32Bits));
         for (int row = 0; row < 16; row++)
         {
             for (int input = 0; input < rows; input++)
@@ -77,7 +123,7 @@ public unsafe class ByteTilesTests
             }
         }
 
-        float[] Run(Kernel kernel, int width)
+        float[] Run(Kernel kernel, int width, RandomInputs inputs)
         {
             float[] sums = new float[16 * rows];
             fixed (float* to = sums)
@@ -111,12 +157,13 @@ public unsafe class ByteTilesTests
             where TRows : struct, ITileRows;
     }
 
-    private sealed class Nibbles<TBytes, TFloats> : IKernels
+    private sealed class OneRegister<TWeights, TBytes, TFloats> : IKernels
+        where TWeights : struct, IBlockWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
     {
         public Kernel Get<TRows>()
-            where TRows : struct, ITileRows => ByteTiles.Nibbles<TRows, TBytes, TFloats>;
+            where TRows : struct, ITileRows => ByteTiles.OneRegister<TRows, TWeights, TBytes, TFloats>;
     }
 
     private sealed class SplitBytes<TBytes, TFloats> : IKernels
@@ -127,12 +174,13 @@ public unsafe class ByteTilesTests
             where TRows : struct, ITileRows => ByteTiles.BytesAsNibbles<TRows, TBytes, TFloats>;
     }
 
-    private sealed class WholeBytes<TBytes, TFloats> : IKernels
+    private sealed class TwoRegisters<TBytes, TFloats> : IKernels
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
     {
         public Kernel Get<TRows>()
-            where TRows : struct, ITileRows => ByteTiles.Bytes<TRows, TBytes, TFloats>;
+            where TRows : struct, ITileRows => (weights, scales, input, blocks, sums, stride) =>
+                ByteTiles.TwoRegisters<TRows, TBytes, TFloats>(weights, scales, 4 * TFloats.Count, TFloats.Count, input, blocks, sums, stride);
     }
 
     private sealed class JoinedBytes : IKernels

@@ -25,6 +25,10 @@ public unsafe class KTilesTests
     [MemberData(nameof(Tiles))]
     public void Vnni_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare<DotBytes256, Floats256>(rows, format);
 
+    [Vnni512Theory]
+    [MemberData(nameof(Tiles))]
+    public void Vnni512_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare<DotBytes512, Floats512>(rows, format);
+
     [ArmDotTheory]
     [MemberData(nameof(Tiles))]
     public void ArmDot_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare<DotBytes128, Floats128>(rows, format);
@@ -34,7 +38,7 @@ public unsafe class KTilesTests
     public void Scalar_AnyRows_NearDoublePrecision(int rows, WeightFormat format)
     {
         using var stripe = new PackedStripe(format, PackedStripe.Random(32 * Columns, 5), Columns);
-        using var inputs = new RandomInputs(rows, Columns, 6);
+        using var inputs = new RandomInputs(rows, Columns, 6, DotBytes32.SumsAreHalves);
         float[] sums = Run<DotBytes32, Floats32>(rows, format, stripe, inputs);
         for (int row = 0; row < 16; row++)
         {
@@ -96,9 +100,10 @@ public unsafe class KTilesTests
         where TFloats : struct, IFloatLanes<TFloats>
     {
         using var stripe = new PackedStripe(format, PackedStripe.Random(32 * Columns, 5), Columns);
-        using var inputs = new RandomInputs(rows, Columns, 6);
+        using var scalar = new RandomInputs(rows, Columns, 6, DotBytes32.SumsAreHalves);
+        using var inputs = new RandomInputs(rows, Columns, 6, TBytes.SumsAreHalves);
         Assert.Equal(
-            Run<DotBytes32, Floats32>(rows, format, stripe, inputs).Select(BitConverter.SingleToInt32Bits),
+            Run<DotBytes32, Floats32>(rows, format, stripe, scalar).Select(BitConverter.SingleToInt32Bits),
             Run<TBytes, TFloats>(rows, format, stripe, inputs).Select(BitConverter.SingleToInt32Bits));
     }
 

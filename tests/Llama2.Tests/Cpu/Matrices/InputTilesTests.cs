@@ -3,14 +3,14 @@ namespace Llama2.Tests;
 public unsafe class InputTilesTests
 {
     [Theory]
-    [InlineData(1)]
-    [InlineData(6)]
-    [InlineData(8)]
-    [InlineData(13)]
-    public void Fill_RandomInputs_AreInTheKernelsOrder(int count)
+    [InlineData(1, false)]
+    [InlineData(6, true)]
+    [InlineData(8, false)]
+    [InlineData(13, true)]
+    public void Fill_RandomInputs_AreInTheKernelsOrder(int count, bool halves)
     {
         const int Columns = 64;
-        using var random = new RandomInputs(count, Columns, 1);
+        using var random = new RandomInputs(count, Columns, 1, halves);
         (float[] inputs, InputTiles tiles) = (random.Values, random.Tiles);
         Assert.Equal((count + 5) / 6, tiles.Tiles);
         for (int input = 0; input < count; input++)
@@ -32,12 +32,19 @@ public unsafe class InputTilesTests
                     halfSums[column / 16 * 2 + column / 2 % 2] += value;
                 }
 
-                int pairs = bytes.PairSums[block * rows + row];
-                Assert.Equal((sums[0], sums[1]), ((short)pairs, pairs >> 16));
-                int first = bytes.HalfPairSums[2 * block * rows + row], last = bytes.HalfPairSums[(2 * block + 1) * rows + row];
-                Assert.Equal(halfSums, new[] { (short)first, first >> 16, (short)last, last >> 16 });
+                AssertStarts(8, sums, bytes.Starts(8)[block * rows + row]);
+                AssertStarts(16, sums, bytes.Starts(16)[block * rows + row]);
+                AssertStarts(32, halfSums[..2], bytes.Starts(32)[2 * block * rows + row]);
+                AssertStarts(32, halfSums[2..], bytes.Starts(32)[(2 * block + 1) * rows + row]);
+                Assert.Equal(-128 * sums.Sum(), bytes.Starts(128)[block * rows + row]);
                 Assert.Equal(scale * sums.Sum(), bytes.Sums[block * rows + row]);
             }
+        }
+
+        void AssertStarts(int offset, int[] sums, int start)
+        {
+            int[] expected = halves ? [-offset * sums[0], -offset * sums[1]] : [-offset * sums.Sum()];
+            Assert.Equal(expected, halves ? [(short)start, start >> 16] : [start]);
         }
     }
 
@@ -49,7 +56,7 @@ public unsafe class InputTilesTests
         float[] inputs = [.. Enumerable.Repeat(value, 32)];
         using var given = new RandomInputs(inputs, 32);
         Assert.All(Enumerable.Range(0, 32), i => Assert.Equal(0, given.Tiles.Bytes(0).Values[i]));
-        Assert.Equal(0, given.Tiles.Bytes(0).PairSums[0]);
+        Assert.Equal(0, given.Tiles.Bytes(0).Starts(8)[0]);
     }
 
     [Theory]

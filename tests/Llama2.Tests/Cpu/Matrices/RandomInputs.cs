@@ -10,8 +10,19 @@ internal sealed unsafe class RandomInputs : IDisposable
     {
     }
 
-    public RandomInputs(ReadOnlySpan<float> values, int columns)
+    public RandomInputs(int count, int columns, int seed, bool sumsAreHalves)
+        : this(PackedStripe.Random(count * columns, seed), columns, sumsAreHalves)
     {
+    }
+
+    public RandomInputs(ReadOnlySpan<float> values, int columns)
+        : this(values, columns, StripeKernels.SumsAreHalves)
+    {
+    }
+
+    private RandomInputs(ReadOnlySpan<float> values, int columns, bool sumsAreHalves)
+    {
+        Tiles = new InputTiles(sumsAreHalves);
         Values = values.ToArray();
         _memory = new AlignedMemory(values.Length * sizeof(float));
         values.CopyTo(new Span<float>(_memory.Floats, values.Length));
@@ -28,7 +39,7 @@ internal sealed unsafe class RandomInputs : IDisposable
 
     public float[] Values { get; }
 
-    public InputTiles Tiles { get; } = new();
+    public InputTiles Tiles { get; }
 
     public void Dispose()
     {
