@@ -87,7 +87,7 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
         switch (format)
         {
             case WeightFormat.F16 when widen:
-                StripeKernels.Widen(format, finite: false, numbers, dimensions * BlockTokens, singles);
+                StripeKernels.Widen(format, raised: false, numbers, dimensions * BlockTokens, singles);
                 return new((byte*)singles, WeightFormat.F32);
             case WeightFormat.Q8_0:
                 ushort* scales = Scales(numbers, dimensions);

@@ -146,14 +146,14 @@ internal sealed class CpuWeights : IDisposable
     {
         int rowBytes = checked((int)format.RowBytes(tensor.Columns)), stripes = WeightMatrix.StripesOf(tensor.Rows);
         nint stripeBytes = (nint)StripePacker.StripeBytes(format, tensor.Columns);
-        bool finite = format == WeightFormat.F16;
+        bool[] raised = new bool[stripes];
         byte* mapped = tensor.Region is { } region && format == tensor.Format ? region.File.Pointer(region.Offset, tensor.ByteSize) : null;
         AlignedMemory[] buffers = [.. Enumerable.Range(0, mapped is null ? workers.Threads : 0).Select(_ => new AlignedMemory((long)rowBytes * WeightMatrix.StripeRows))];
         try
         {
             AlignedMemory packed = Fill(stripes * (long)stripeBytes, stripes, workers, PackStripe, cancellationToken);
             tensor.ReleasePages();
-            return new WeightMatrix(format, tensor.Rows, tensor.Columns, packed, packed: true, Volatile.Read(ref finite));
+            return new WeightMatrix(format, tensor.Rows, tensor.Columns, packed, packed: true, raised);
         }
         finally
         {
@@ -169,12 +169,7 @@ internal sealed class CpuWeights : IDisposable
                 tensor.EncodeRow(first + row, format, new Span<byte>(rows + (nint)row * rowBytes, rowBytes), file);
             }
 
-            byte* to = memory + stripe * stripeBytes;
-            StripePacker.Pack(format, rows, count, tensor.Columns, to);
-            if (format == WeightFormat.F16 && !HalfBits.AreFinite(new ReadOnlySpan<ushort>(to, (int)(stripeBytes / sizeof(ushort)))))
-            {
-                Volatile.Write(ref finite, false);
-            }
+            raised[stripe] = StripePacker.PackRaised(format, rows, count, tensor.Columns, memory + stripe * stripeBytes);
         }
     }
 

@@ -35,12 +35,13 @@ internal static unsafe class SeededRows
 
         var packed = new AlignedMemory(WeightMatrix.PackedBytes(format, rows, columns));
         long stripeBytes = StripePacker.StripeBytes(format, columns);
-        for (int stripe = 0; stripe < WeightMatrix.StripesOf(rows); stripe++)
+        bool[] raised = new bool[WeightMatrix.StripesOf(rows)];
+        for (int stripe = 0; stripe < raised.Length; stripe++)
         {
-            StripePacker.Pack(
+            raised[stripe] = StripePacker.PackRaised(
                 format, stored.Pointer + (nint)stripe * WeightMatrix.StripeRows * rowBytes, WeightMatrix.StripeRows, columns, packed.Pointer + stripe * (nint)stripeBytes);
         }
 
-        return new WeightMatrix(format, rows, columns, packed, packed: true, finite: true);
+        return new WeightMatrix(format, rows, columns, packed, packed: true, raised);
     }
 }

@@ -23,8 +23,8 @@ internal unsafe interface IFloatLanes<TSelf>
     /// <summary>Half-precision numbers, exactly; a NaN may become infinite.</summary>
     static abstract TSelf LoadHalves(ushort* from);
 
-    /// <summary>Finite half-precision numbers, exactly.</summary>
-    static abstract TSelf LoadFiniteHalves(ushort* from);
+    /// <summary>Half-precision numbers that <see cref="HalfBits.TryRaise"/> has raised, as what they were.</summary>
+    static abstract TSelf LoadRaisedHalves(ushort* from);
 
     /// <summary>Upper halves of singles.</summary>
     static abstract TSelf LoadBrainHalves(ushort* from);
@@ -59,7 +59,7 @@ internal readonly unsafe struct Floats512(Vector512<float> value) : IFloatLanes<
     public static Floats512 LoadHalves(ushort* from) => new(HalfBits.ToSingle(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Floats512 LoadFiniteHalves(ushort* from) => new(HalfBits.FiniteToSingle(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
+    public static Floats512 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats512 LoadBrainHalves(ushort* from) => new((Avx512F.ConvertToVector512UInt32(Vector256.Load(from)) << 16).AsSingle());
@@ -96,7 +96,7 @@ internal readonly unsafe struct Floats256(Vector256<float> value) : IFloatLanes<
     public static Floats256 LoadHalves(ushort* from) => new(HalfBits.ToSingle(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Floats256 LoadFiniteHalves(ushort* from) => new(HalfBits.FiniteToSingle(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
+    public static Floats256 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats256 LoadBrainHalves(ushort* from) => new((Avx2.ConvertToVector256Int32(Vector128.Load(from)) << 16).AsSingle());
@@ -133,7 +133,7 @@ internal readonly unsafe struct Floats128(Vector128<float> value) : IFloatLanes<
     public static Floats128 LoadHalves(ushort* from) => new(HalfBits.ToSingle(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Floats128 LoadFiniteHalves(ushort* from) => new(HalfBits.FiniteToSingle(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
+    public static Floats128 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats128 LoadBrainHalves(ushort* from) => new((AdvSimd.ZeroExtendWideningLower(Vector64.Load(from)) << 16).AsSingle());
@@ -167,7 +167,7 @@ internal readonly unsafe struct Floats32(float value) : IFloatLanes<Floats32>
 
     public static Floats32 LoadHalves(ushort* from) => new(HalfBits.ToSingle(*from));
 
-    public static Floats32 LoadFiniteHalves(ushort* from) => LoadHalves(from);
+    public static Floats32 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(*from));
 
     public static Floats32 LoadBrainHalves(ushort* from) => new(BitConverter.UInt32BitsToSingle((uint)*from << 16));
 

@@ -32,14 +32,14 @@ internal readonly unsafe struct Halves : IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadHalves((ushort*)weights);
 }
 
-/// <summary>F16 of which no weight is infinite or a NaN: the same bits in fewer instructions.</summary>
-internal readonly unsafe struct FiniteHalves : IPlainWeights
+/// <summary>F16 that is raised (<see cref="HalfBits.TryRaise"/>): the same bits in fewer instructions.</summary>
+internal readonly unsafe struct RaisedHalves : IPlainWeights
 {
     public static int Size => sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TFloats Load<TFloats>(byte* weights)
-        where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadFiniteHalves((ushort*)weights);
+        where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadRaisedHalves((ushort*)weights);
 }
 
 /// <summary>BF16.</summary>

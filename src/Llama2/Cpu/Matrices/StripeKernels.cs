@@ -39,7 +39,7 @@ internal static unsafe class StripeKernels
 
     /// <summary>sums[m, r] += Σ weights[c, r] · inputs[m, c] for plain weights of a stripe's layout.</summary>
     /// <param name="format">F32, F16 or BF16.</param>
-    /// <param name="finite">Whether F16 weights are known to be finite.</param>
+    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.TryRaise"/>).</param>
     /// <param name="weights">[columns, 32].</param>
     /// <param name="inputs">[rows, <paramref name="inputStride"/>].</param>
     /// <param name="inputStride">Distance of two inputs.</param>
@@ -47,11 +47,11 @@ internal static unsafe class StripeKernels
     /// <param name="columns">Columns.</param>
     /// <param name="sums">[rows, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
-    public static void AddPlain(WeightFormat format, bool finite, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
+    public static void AddPlain(WeightFormat format, bool raised, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
     {
         switch (format)
         {
-            case WeightFormat.F16 when finite: AddPlain<FiniteHalves>(weights, inputs, inputStride, rows, columns, sums, stride); break;
+            case WeightFormat.F16 when raised: AddPlain<RaisedHalves>(weights, inputs, inputStride, rows, columns, sums, stride); break;
             case WeightFormat.F32: AddPlain<Singles>(weights, inputs, inputStride, rows, columns, sums, stride); break;
             case WeightFormat.F16: AddPlain<Halves>(weights, inputs, inputStride, rows, columns, sums, stride); break;
             default: AddPlain<BrainHalves>(weights, inputs, inputStride, rows, columns, sums, stride); break;
@@ -60,15 +60,15 @@ internal static unsafe class StripeKernels
 
     /// <summary>Plain weights as singles.</summary>
     /// <param name="format">F16 or BF16.</param>
-    /// <param name="finite">Whether F16 weights are known to be finite.</param>
+    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.TryRaise"/>).</param>
     /// <param name="weights">Weights in any order.</param>
     /// <param name="count">A multiple of 16.</param>
     /// <param name="singles">As many floats.</param>
-    public static void Widen(WeightFormat format, bool finite, byte* weights, int count, float* singles)
+    public static void Widen(WeightFormat format, bool raised, byte* weights, int count, float* singles)
     {
         switch (format)
         {
-            case WeightFormat.F16 when finite: Widen<FiniteHalves>(weights, count, singles); break;
+            case WeightFormat.F16 when raised: Widen<RaisedHalves>(weights, count, singles); break;
             case WeightFormat.F16: Widen<Halves>(weights, count, singles); break;
             default: Widen<BrainHalves>(weights, count, singles); break;
         }

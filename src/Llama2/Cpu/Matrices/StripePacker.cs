@@ -57,12 +57,26 @@ internal static unsafe class StripePacker
         }
     }
 
+    /// <summary>Packs rows that will be multiplied more than once: F16 weights are also raised, where they can be (<see cref="HalfBits.TryRaise"/>).</summary>
+    /// <param name="format">Their format.</param>
+    /// <param name="rows">The first row, as in a file.</param>
+    /// <param name="count">Rows, from 1 to 32.</param>
+    /// <param name="columns">Weights of a row, whole blocks.</param>
+    /// <param name="stripe"><see cref="StripeBytes"/>.</param>
+    /// <returns>Whether the stripe is raised.</returns>
+    public static bool PackRaised(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    {
+        Pack(format, rows, count, columns, stripe);
+        return format == WeightFormat.F16 && HalfBits.TryRaise(new Span<ushort>(stripe, columns * FloatTiles.StripeRows));
+    }
+
     /// <summary>Reads one row of a stripe as floats.</summary>
     /// <param name="format">The stripe's format.</param>
+    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.TryRaise"/>).</param>
     /// <param name="stripe">The stripe.</param>
     /// <param name="row">From 0 to 31.</param>
     /// <param name="destination">One float per column.</param>
-    public static void ReadRow(WeightFormat format, byte* stripe, int row, Span<float> destination)
+    public static void ReadRow(WeightFormat format, bool raised, byte* stripe, int row, Span<float> destination)
     {
         if (format is WeightFormat.Q8_0 or WeightFormat.Q4_0)
         {
@@ -83,6 +97,7 @@ internal static unsafe class StripePacker
             destination[column] = format switch
             {
                 WeightFormat.F32 => ((float*)stripe)[at],
+                WeightFormat.F16 when raised => HalfBits.RaisedToSingle(((ushort*)stripe)[at]),
                 WeightFormat.F16 => HalfBits.ToSingle(((ushort*)stripe)[at]),
                 _ => BitConverter.UInt32BitsToSingle((uint)((ushort*)stripe)[at] << 16),
             };

@@ -17,7 +17,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     private readonly byte* _stripes;                                          // null where the matrix is not packed
     private readonly byte* _rows;                                             // null where it is
     private readonly int _rowBytes;
-    private readonly bool _finite;
+    private readonly bool[]? _raised;                                         // of each stripe; null where none is
 
     /// <summary>A matrix over memory that the caller has filled, and which it owns from now on.</summary>
     /// <param name="format">The format.</param>
@@ -25,11 +25,11 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <param name="columns">Columns.</param>
     /// <param name="memory">Whole stripes if <paramref name="packed"/>, else rows.</param>
     /// <param name="packed">Whether the memory is packed.</param>
-    /// <param name="finite">Whether F16 weights are known to be finite, which takes fewer instructions.</param>
-    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool packed, bool finite = false)
+    /// <param name="raised">Which stripes are raised (<see cref="HalfBits.TryRaise"/>), or <see langword="null"/> if none is.</param>
+    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool packed, bool[]? raised = null)
         : this(format, rows, columns)
     {
-        (_owned, _finite) = (memory, finite);
+        (_owned, _raised) = (memory, raised);
         if (packed)
         {
             _stripes = memory.Pointer;
@@ -82,7 +82,8 @@ internal sealed unsafe class WeightMatrix : IDisposable
         destination = destination[..Columns];
         if (_rows is null)
         {
-            StripePacker.ReadRow(Format, _stripes + row / StripeRows * _stripeBytes, row % StripeRows, destination);
+            int stripe = row / StripeRows;
+            StripePacker.ReadRow(Format, IsRaised(stripe), _stripes + stripe * _stripeBytes, row % StripeRows, destination);
         }
         else
         {
@@ -118,7 +119,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
         else
         {
-            MultiplyPlain(weights, inputs, sums, (float*)scratch);
+            MultiplyPlain(weights, IsRaised(stripe), inputs, sums, (float*)scratch);
         }
 
         for (nint input = 0; input < inputs.Count; input++)
@@ -137,8 +138,10 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     public void Dispose() => _owned?.Dispose();
 
+    private bool IsRaised(int stripe) => _raised is not null && _raised[stripe];
+
     /// <summary>Chunk by chunk of columns, each widened once and then used by all tiles; the sums go on from chunk to chunk.</summary>
-    private void MultiplyPlain(byte* weights, InputTiles inputs, float* sums, float* chunk)
+    private void MultiplyPlain(byte* weights, bool raised, InputTiles inputs, float* sums, float* chunk)
     {
         new Span<float>(sums, inputs.Count * StripeRows).Clear();
         int weightBytes = Format.BlockBytes();
@@ -149,14 +152,14 @@ internal sealed unsafe class WeightMatrix : IDisposable
             bool widen = inputs.Tiles > 1 && Format != WeightFormat.F32;
             if (widen)
             {
-                StripeKernels.Widen(Format, _finite, from, columns * StripeRows, chunk);
+                StripeKernels.Widen(Format, raised, from, columns * StripeRows, chunk);
             }
 
             for (int tile = 0; tile < inputs.Tiles; tile++)
             {
                 int rows = inputs.RowsOf(tile);
                 float* input = inputs.Floats(tile) + start, to = sums + (nint)tile * inputs.TileRows * StripeRows;
-                StripeKernels.AddPlain(widen ? WeightFormat.F32 : Format, _finite, widen ? (byte*)chunk : from, input, Columns, rows, columns, to, StripeRows);
+                StripeKernels.AddPlain(widen ? WeightFormat.F32 : Format, raised, widen ? (byte*)chunk : from, input, Columns, rows, columns, to, StripeRows);
             }
         }
     }

@@ -47,7 +47,7 @@ public unsafe class FloatTilesTests
             fixed (ushort* from = bits)
             fixed (float* to = widened)
             {
-                StripeKernels.Widen(format, finite: false, (byte*)from, bits.Length, to);
+                StripeKernels.Widen(format, raised: false, (byte*)from, bits.Length, to);
                 WeightCodec.DecodeScalar(format, new ReadOnlySpan<byte>(from, 2 * bits.Length), decoded);
             }
 

@@ -43,6 +43,12 @@ public unsafe class WeightMatrixTests
         WeightMatrix Matrix(bool packed)
         {
             float[] weights = PackedStripe.Random(Rows * columns, 1);
+            if (format == WeightFormat.F16)
+            {
+                weights.Take(columns).Select(weight => weight * 1e-5f).ToArray().CopyTo(weights, 0);      // subnormal: the first stripe is raised
+                weights[40 * columns] = 100;                                  // the second one cannot be
+            }
+
             int rowBytes = (int)format.RowBytes(columns);
             var memory = new AlignedMemory(Rows * rowBytes);
             decoded = new float[Rows][];
@@ -59,15 +65,16 @@ public unsafe class WeightMatrixTests
             }
 
             var stripes = new AlignedMemory(WeightMatrix.PackedBytes(format, Rows, columns));
-            for (int stripe = 0; stripe < WeightMatrix.StripesOf(Rows); stripe++)
+            bool[] raised = new bool[WeightMatrix.StripesOf(Rows)];
+            for (int stripe = 0; stripe < raised.Length; stripe++)
             {
-                StripePacker.Pack(
+                raised[stripe] = StripePacker.PackRaised(
                     format, memory.Pointer + stripe * 32 * rowBytes, Math.Min(32, Rows - 32 * stripe), columns,
                     stripes.Pointer + stripe * StripePacker.StripeBytes(format, columns));
             }
 
             memory.Dispose();
-            return new WeightMatrix(format, Rows, columns, stripes, packed: true, finite: true);
+            return new WeightMatrix(format, Rows, columns, stripes, packed: true, raised);
         }
 
         static float[] Multiply(WeightMatrix matrix, InputTiles tiles)
