@@ -34,6 +34,11 @@ internal static class BlockLanes
         (scale * Vector256.ConvertToSingle(d) - lower).CopyTo(destination[24..]);
     }
 
+    /// <summary>The first 32 floats.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector256<float> A, Vector256<float> B, Vector256<float> C, Vector256<float> D) Load(ReadOnlySpan<float> weights) =>
+        (Vector256.Create(weights), Vector256.Create(weights[8..]), Vector256.Create(weights[16..]), Vector256.Create(weights[24..]));
+
     /// <summary>The largest bit pattern of a magnitude among 32 floats; magnitudes order as their bits do, and what is not finite is largest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int LargestMagnitudeBits(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)

@@ -22,6 +22,13 @@ internal static class CheckpointTensorExtensions
             return;
         }
 
+        if (tensor.Region is { } region)
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)tensor.Rows, nameof(row));
+            WeightCodec.Decode(tensor.Format, region.File.Span(region.Offset + (long)row * tensor.RowBytes, tensor.RowBytes), destination);
+            return;
+        }
+
         byte[] stored = ArrayPool<byte>.Shared.Rent(tensor.RowBytes);
         tensor.ReadRow(row, stored);
         WeightCodec.Decode(tensor.Format, stored.AsSpan(0, tensor.RowBytes), destination);

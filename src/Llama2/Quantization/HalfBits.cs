@@ -157,6 +157,17 @@ internal static class HalfBits
     public static void FromSingle(ReadOnlySpan<float> values, Span<ushort> halves) =>
         TensorPrimitives.ConvertToHalf(values, MemoryMarshal.Cast<ushort, Half>(halves));
 
+    /// <summary>The bits of the nearest halves, ties to even, in each lane's lower half; for magnitudes below 65,520, which no half exceeds.</summary>
+    /// <remarks>Above 2⁻¹⁴ the thirteen bits that go are rounded away as an integer; below, adding a half puts the last bit of the sum where a half has its own.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> FromSingle(Vector256<float> values)
+    {
+        Vector256<int> size = Vector256.Abs(values).AsInt32(), sign = (values.AsInt32() >>> 16) & Vector256.Create(0x8000);
+        Vector256<int> normal = ((size + Vector256.Create(0xFFF) + ((size >>> 13) & Vector256<int>.One)) >>> 13) - Vector256.Create(112 << 10);
+        Vector256<int> subnormal = (size.AsSingle() + Vector256.Create(0.5f)).AsInt32() - Vector256.Create(126 << 23);
+        return sign | Vector256.ConditionalSelect(Vector256.LessThan(size, Vector256.Create(113 << 23)), subnormal, normal);
+    }
+
     /// <summary>Stores the nearest half, ties to even.</summary>
     public static void Write(Span<byte> field, float value) =>
         System.Buffers.Binary.BinaryPrimitives.WriteHalfLittleEndian(field, (Half)value);

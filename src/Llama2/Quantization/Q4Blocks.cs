@@ -40,17 +40,29 @@ internal static class Q4Blocks
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Encode(ReadOnlySpan<float> row, Span<byte> destination)
     {
-        for (int start = 0; start < row.Length; start += Length, destination = destination[Bytes..])
+        Span<float> scales = stackalloc float[BlockScale.AtOnce];
+        for (int start = 0; start < row.Length; start += BlockScale.AtOnce * Length)
         {
-            ReadOnlySpan<float> block = row.Slice(start, Length);
-            Vector256<float> a = Vector256.Create(block), b = Vector256.Create(block[8..]);
-            Vector256<float> c = Vector256.Create(block[16..]), d = Vector256.Create(block[24..]);
-            Vector256<int> largest = Vector256.Create(BlockLanes.LargestMagnitudeBits(a, b, c, d));
-            uint equals = Where(a, largest) | Where(b, largest) << 8 | Where(c, largest) << 16 | Where(d, largest) << 24;
-            float inverse = BlockScale.Store(WeightFormat.Q4_0, row, start, block[BitOperations.TrailingZeroCount(equals)] / -8, destination);
-            Vector128<byte> low = Vector128.Narrow(Narrow(Round(a * inverse)), Narrow(Round(b * inverse))).AsByte();
-            Vector128<byte> high = Vector128.Narrow(Narrow(Round(c * inverse)), Narrow(Round(d * inverse))).AsByte();
-            (low | high << 4).CopyTo(destination[2..]);
+            int blocks = Math.Min(BlockScale.AtOnce, (row.Length - start) / Length);
+            scales.Clear();
+            for (int block = 0; block < blocks; block++)
+            {
+                ReadOnlySpan<float> weights = row[(start + block * Length)..];
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockLanes.Load(weights);
+                Vector256<int> largest = Vector256.Create(BlockLanes.LargestMagnitudeBits(a, b, c, d));
+                uint equals = Where(a, largest) | Where(b, largest) << 8 | Where(c, largest) << 16 | Where(d, largest) << 24;
+                scales[block] = weights[BitOperations.TrailingZeroCount(equals)] / -8;
+            }
+
+            BlockScale.Store(WeightFormat.Q4_0, row, start, blocks, scales, destination);
+            for (int block = 0; block < blocks; block++, destination = destination[Bytes..])
+            {
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockLanes.Load(row[(start + block * Length)..]);
+                Vector256<float> inverse = Vector256.Create(scales[block]);
+                Vector128<byte> low = Vector128.Narrow(Narrow(Round(a * inverse)), Narrow(Round(b * inverse))).AsByte();
+                Vector128<byte> high = Vector128.Narrow(Narrow(Round(c * inverse)), Narrow(Round(d * inverse))).AsByte();
+                (low | high << 4).CopyTo(destination[2..]);
+            }
         }
 
         static uint Where(Vector256<float> values, Vector256<int> magnitude) =>

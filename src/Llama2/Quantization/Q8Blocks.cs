@@ -37,16 +37,26 @@ internal static class Q8Blocks
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Encode(ReadOnlySpan<float> row, Span<byte> destination)
     {
-        for (int start = 0; start < row.Length; start += Length, destination = destination[Bytes..])
+        Span<float> scales = stackalloc float[BlockScale.AtOnce];
+        for (int start = 0; start < row.Length; start += BlockScale.AtOnce * Length)
         {
-            ReadOnlySpan<float> block = row.Slice(start, Length);
-            Vector256<float> a = Vector256.Create(block), b = Vector256.Create(block[8..]);
-            Vector256<float> c = Vector256.Create(block[16..]), d = Vector256.Create(block[24..]);
-            float scale = BitConverter.Int32BitsToSingle(BlockLanes.LargestMagnitudeBits(a, b, c, d)) / 127;
-            float inverse = BlockScale.Store(WeightFormat.Q8_0, row, start, scale, destination);
-            Vector256.Narrow(
-                Vector256.Narrow(Round(a * inverse), Round(b * inverse)),
-                Vector256.Narrow(Round(c * inverse), Round(d * inverse))).AsByte().CopyTo(destination[2..]);
+            int blocks = Math.Min(BlockScale.AtOnce, (row.Length - start) / Length);
+            scales.Clear();
+            for (int block = 0; block < blocks; block++)
+            {
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockLanes.Load(row[(start + block * Length)..]);
+                scales[block] = BitConverter.Int32BitsToSingle(BlockLanes.LargestMagnitudeBits(a, b, c, d)) / 127;
+            }
+
+            BlockScale.Store(WeightFormat.Q8_0, row, start, blocks, scales, destination);
+            for (int block = 0; block < blocks; block++, destination = destination[Bytes..])
+            {
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockLanes.Load(row[(start + block * Length)..]);
+                Vector256<float> inverse = Vector256.Create(scales[block]);
+                Vector256.Narrow(
+                    Vector256.Narrow(Round(a * inverse), Round(b * inverse)),
+                    Vector256.Narrow(Round(c * inverse), Round(d * inverse))).AsByte().CopyTo(destination[2..]);
+            }
         }
 
         // Adding just less than a half and cutting rounds halves away from zero, for every value this small; |q| ≤ 127 fits the narrowing.

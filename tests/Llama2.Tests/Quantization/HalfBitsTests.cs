@@ -104,6 +104,20 @@ public class HalfBitsTests
     public void Read_StoredHalf_IsLittleEndian() => Assert.Equal(1f, HalfBits.Read([0x00, 0x3C]));
 
     [Fact]
+    public void FromSingle_AroundEveryHalf_IsTheNearestHalf()
+    {
+        for (int bits = 0; bits < 0x7C00; bits++)
+        {
+            // The half, what lies in the middle between it and the next one, and the singles beside both.
+            float half = (float)BitConverter.UInt16BitsToHalf((ushort)bits);
+            float middle = bits == 0x7BFF ? 65519.996f : (half + (float)BitConverter.UInt16BitsToHalf((ushort)(bits + 1))) / 2;
+            float[] values = [half, float.BitIncrement(half), float.BitDecrement(middle), middle, bits == 0x7BFF ? middle : float.BitIncrement(middle), -half, -middle, -float.BitDecrement(middle)];
+            Vector256<int> halves = HalfBits.FromSingle(Vector256.Create(values));
+            Assert.Equal(values.Select(value => (int)BitConverter.HalfToUInt16Bits((Half)value)), Enumerable.Range(0, 8).Select(i => halves[i]));
+        }
+    }
+
+    [Fact]
     public void Write_ValueBetweenHalves_TakesTheEvenOne()
     {
         byte[] field = new byte[2];
