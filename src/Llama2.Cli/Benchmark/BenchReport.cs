@@ -25,6 +25,7 @@ internal sealed class BenchReport
 
     public string ToJson(BackendInfo info) => Json.Object(json =>
     {
+        json.WriteString("runtime", $".NET {Environment.Version}");
         json.WriteString("kernels", info.Kernels);
         json.WriteNumber("threads", info.Threads);
         json.WriteString("weights", info.WeightFormats);
@@ -70,7 +71,7 @@ internal sealed class BenchReport
     public string ToText(BackendInfo info)
     {
         var text = new StringBuilder();
-        Line($"{info.Kernels}, {info.Threads} threads, {info.WeightFormats}");
+        Line($"{info.Kernels}, {info.Threads} threads, {info.WeightFormats}, .NET {Environment.Version}");
         Line($"machine: reads {Machine.ReadBytesPerSecond / 1e9:0.0} GB/s, multiplies {Machine.FloatProductsPerSecond / 1e9:0} G singles/s, {Machine.ByteProductsPerSecond / 1e9:0} G bytes/s, {Machine.NibbleProductsPerSecond / 1e9:0} G nibbles/s");
         Line($"load to first token {LoadToFirstToken.TotalSeconds:0.00} s, peak memory {ByteSize.Format(PeakMemory)}, allocated per decoded token {AllocatedPerPass:0} bytes in the pass, {AllocatedPerToken:0} with engine and updates");
         Line($"{"",-8} {"tokens",6} {"batch",5} {"tokens/s",10} {"slowest",9} {"fastest",9} {"of the floor",12}");

@@ -1,4 +1,4 @@
-// Runs our engine and llama.cpp in turn on the same files and prints a table of ratios. Usage: inference.mjs Llama2.Cli.dll MODELS WORK [--large] [--repeat N] [ROW…]
+// Runs our engine and llama.cpp in turn on the same files and prints a table of ratios. Usage: inference.mjs OUR-PROGRAM MODELS WORK [--large] [--repeat N] [ROW…]
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -31,6 +31,7 @@ if (unknown !== undefined || !Number.isInteger(repeat) || repeat < 1) {
 }
 
 const results = [], lines = [];
+let engine;                                                                                     // the instruction set and the runtime of our runs
 const asked = comparisons.filter(row => wanted(row.name));
 for (const [shape, format] of [...new Set(asked.map(row => `${row.shape} ${row.format}`))].map(key => key.split(" "))) {
     const rows = asked.filter(row => row.shape === shape && row.format === format);
@@ -83,7 +84,7 @@ if (wanted("depth-7b-q8_0") || wanted("load-7b-q8_0")) {
     add("load-7b-q8_0", `${run.load_to_first_token_seconds.toFixed(2)} s from the start to the first token of a 16-token prompt; at most 3`, 3 / run.load_to_first_token_seconds, 1);
 }
 
-console.log(["", "| row | measured | ratio | target | |", "| --- | --- | --- | --- | --- |", ...lines].join("\n"));
+console.log(["", `ours: ${engine}`, "", "| row | measured | ratio | target | |", "| --- | --- | --- | --- | --- |", ...lines].join("\n"));
 record(path.join(here, "inference.json"));
 process.exit(results.every(row => row.met) ? 0 : 1);
 
@@ -113,15 +114,22 @@ async function model(shape, format, extension = ".gguf") {
     if (!existsSync(file)) {
         process.stderr.write(`making ${file}\n`);
         rmSync(unfinished, { force: true, recursive: true });
-        await output("dotnet", [cli, "synth", unfinished, ...shapes[shape].split(" "), "--format", format]);
+        await output(...command("synth", unfinished, ...shapes[shape].split(" "), "--format", format));
         renameSync(unfinished, file);
     }
 
     return file;
 }
 
+// Our command line: a program of its own, or one that "dotnet" runs.
+function command(...args) {
+    return cli.endsWith(".dll") ? ["dotnet", [cli, ...args]] : [cli, args];
+}
+
 async function ours(file, options) {
-    return JSON.parse(await output("dotnet", [cli, "bench", file, "--json", "--threads", `${threads}`, ...options]));
+    const run = JSON.parse(await output(...command("bench", file, "--json", "--threads", `${threads}`, ...options)));
+    engine = `${run.kernels}, ${run.runtime}`;
+    return run;
 }
 
 async function output(program, programArgs) {
@@ -161,7 +169,7 @@ function add(name, measured, ratio, target, figures = {}, otherwise = true) {
 /** Rows that were not run keep what they last had. */
 function record(file) {
     const date = new Date().toISOString().slice(0, 10), rows = new Map(existsSync(file) ? JSON.parse(readFileSync(file)).map(row => [row.name, row]) : []);
-    results.forEach(row => rows.set(row.name, { date, threads, repeat, ...row }));
+    results.forEach(row => rows.set(row.name, { date, engine, threads, repeat, ...row }));
     writeFileSync(file, JSON.stringify([...rows.values()], null, 2) + "\n");
 }
 

@@ -1,4 +1,5 @@
 # Sourced by the comparisons with llama.cpp after they have set "name": installs the pinned peer, builds our command line, and sets root, cli and work.
+# Where "runtime" names a version of .NET, that one is restored and runs the command line.
 cd "$(dirname "${BASH_SOURCE[0]}")"
 root="$(cd ../../.. && pwd)"
 cli="$root/artifacts/bin/Llama2.Cli/release/Llama2.Cli.dll"
@@ -19,7 +20,13 @@ npm install --no-save --omit=optional --ignore-scripts --no-audit --no-fund --lo
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
-if ! dotnet build "$root/src/Llama2.Cli" -c Release --nologo -v quiet > "$work/build.log"; then
+built=(dotnet build "$root/src/Llama2.Cli" -c Release)
+if [ -n "${runtime:-}" ]; then
+    cli="$root/artifacts/dotnet-$runtime/Llama2.Cli"
+    built=(dotnet publish "$root/src/Llama2.Cli" -c Release -r linux-x64 --self-contained "-p:RuntimeFrameworkVersion=$runtime"
+        "-p:ArtifactsPath=$root/artifacts/dotnet-$runtime/build" -o "${cli%/*}")
+fi
+if ! "${built[@]}" --nologo -v quiet > "$work/build.log"; then
     cat "$work/build.log" >&2
-    cannot "the command line does not build."
+    cannot "the command line does not build${runtime:+ for .NET $runtime}."
 fi
