@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -38,6 +39,15 @@ internal static class BlockLanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<float> A, Vector256<float> B, Vector256<float> C, Vector256<float> D) Load(ReadOnlySpan<float> weights) =>
         (Vector256.Create(weights), Vector256.Create(weights[8..]), Vector256.Create(weights[16..]), Vector256.Create(weights[24..]));
+
+    /// <summary>32 integers of −128 to 127 as bytes, in their order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<sbyte> Narrow(Vector256<int> a, Vector256<int> b, Vector256<int> c, Vector256<int> d) =>
+        Avx2.IsSupported
+            ? Avx2.PermuteVar8x32(
+                Avx2.PackSignedSaturate(Avx2.PackSignedSaturate(a, b), Avx2.PackSignedSaturate(c, d)).AsInt32(),
+                Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsSByte()              // packing goes by halves of the registers
+            : Vector256.Narrow(Vector256.Narrow(a, b), Vector256.Narrow(c, d));
 
     /// <summary>The largest bit pattern of a magnitude among 32 floats; magnitudes order as their bits do, and what is not finite is largest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -53,9 +53,7 @@ internal static class Q8Blocks
             {
                 (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockLanes.Load(row[(start + block * Length)..]);
                 Vector256<float> inverse = Vector256.Create(scales[block]);
-                Vector256.Narrow(
-                    Vector256.Narrow(Round(a * inverse), Round(b * inverse)),
-                    Vector256.Narrow(Round(c * inverse), Round(d * inverse))).AsByte().CopyTo(destination[2..]);
+                BlockLanes.Narrow(Round(a * inverse), Round(b * inverse), Round(c * inverse), Round(d * inverse)).AsByte().CopyTo(destination[2..]);
             }
         }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -10,6 +11,8 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
 {
     /// <summary>The most inputs of a tile.</summary>
     public const int MostTileRows = 6;
+
+    private const int BlocksAtOnce = 8;
 
     private AlignedMemory _bytes = new(0), _scales = new(0), _sums = new(0), _starts = new(0);
     private float* _inputs;
@@ -96,59 +99,98 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     }
 
     /// <summary>scale = largest magnitude ÷ 127; values are rounded to the nearest, ties to even. What is not finite makes the scale not finite.</summary>
+    /// <remarks>Eight blocks at a time: what each has one of, such as its scale, is computed for all of them in one register.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void ToBytes(float* input, int columns, int row, int rows, ByteTile tile, bool halves)
     {
-        int* values = (int*)tile.Values + row, byteStarts = tile.Starts(128) + row;
-        int* starts8 = tile.Starts(8) + row, starts16 = tile.Starts(16) + row, starts32 = tile.Starts(32) + row;
-        for (int block = 0; block < columns / ByteTile.BlockLength; block++, input += ByteTile.BlockLength)
+        const int Length = ByteTile.BlockLength;
+        float* factors = stackalloc float[BlocksAtOnce];
+        int* firstPairs = stackalloc int[BlocksAtOnce], lastPairs = stackalloc int[BlocksAtOnce];
+        int* values = (int*)tile.Values + row;
+        for (int start = 0; start < columns / Length; start += BlocksAtOnce, input += BlocksAtOnce * Length)
         {
-            Vector256<float> a = Vector256.Load(input), b = Vector256.Load(input + 8), c = Vector256.Load(input + 16), d = Vector256.Load(input + 24);
-            float scale = BitConverter.Int32BitsToSingle(BlockLanes.LargestMagnitudeBits(a, b, c, d)) / 127, inverse = 1 / scale;
-            inverse = float.IsFinite(inverse) ? inverse : 0;                  // a block of zeros, or one that is lost anyway
-            Vector256<sbyte> bytes = Vector256.Narrow(
-                Vector256.Narrow(Round(a * inverse), Round(b * inverse)),
-                Vector256.Narrow(Round(c * inverse), Round(d * inverse)));
-            tile.Scales[(nint)block * rows + row] = scale;
-            (Vector128<short> first, Vector128<short> last) = AdjacentSums(bytes);
-            int firstPairs = PairSums(first), lastPairs = PairSums(last), pairs = PairSums(first + last), sum = Sum(pairs);
-            tile.Sums[(nint)block * rows + row] = scale * sum;
-            nint at = (nint)block * rows;
-            byteStarts[at] = -128 * sum;
-            starts8[at] = Start(pairs, 8, halves);
-            starts16[at] = Start(pairs, 16, halves);
-            starts32[2 * at] = Start(firstPairs, 32, halves);
-            starts32[2 * at + rows] = Start(lastPairs, 32, halves);
-            for (int group = 0; group < 8; group++, values += rows)
+            int blocks = Math.Min(BlocksAtOnce, columns / Length - start);
+            for (int block = 0; block < blocks; block++)
             {
-                *values = bytes.AsInt32()[group];
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = Load(input + block * Length);
+                factors[block] = BitConverter.Int32BitsToSingle(BlockLanes.LargestMagnitudeBits(a, b, c, d));
             }
+
+            Vector256<float> scales = Vector256.Load(factors) / 127, inverses = Vector256<float>.One / scales;
+            inverses &= Vector256.LessThanOrEqual(inverses, Vector256.Create(float.MaxValue));       // 0 for a block of zeros, or one that is lost anyway
+            inverses.Store(factors);
+            for (int block = 0; block < blocks; block++)
+            {
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = Load(input + block * Length);
+                var inverse = Vector256.Create(factors[block]);
+                Vector256<sbyte> bytes = BlockLanes.Narrow(Round(a * inverse), Round(b * inverse), Round(c * inverse), Round(d * inverse));
+                Vector256<int> pairs = PairSums(bytes);
+                (firstPairs[block], lastPairs[block]) = (pairs.GetElement(0), pairs.GetElement(4));
+                if (rows == 1)
+                {
+                    bytes.Store((sbyte*)values);
+                    values += Length / 4;
+                    continue;
+                }
+
+                for (int group = 0; group < Length / 4; group++, values += rows)
+                {
+                    *values = bytes.AsInt32()[group];
+                }
+            }
+
+            Vector256<int> first = Vector256.Load(firstPairs), last = Vector256.Load(lastPairs), all = (first.AsInt16() + last.AsInt16()).AsInt32();
+            nint at = (nint)start * rows + row;
+            Scatter(scales.AsInt32(), (int*)tile.Scales + at, rows, blocks);
+            Scatter((scales * Vector256.ConvertToSingle(Sum(all))).AsInt32(), (int*)tile.Sums + at, rows, blocks);
+            Scatter(Start(all, 8, halves), tile.Starts(8) + at, rows, blocks);
+            Scatter(Start(all, 16, halves), tile.Starts(16) + at, rows, blocks);
+            Scatter(Start(all, 128, halves: false), tile.Starts(128) + at, rows, blocks);
+            Scatter(Start(first, 32, halves), tile.Starts(32) + 2 * at - row, 2 * rows, blocks);
+            Scatter(Start(last, 32, halves), tile.Starts(32) + 2 * at - row + rows, 2 * rows, blocks);
         }
 
-        static Vector256<int> Round(Vector256<float> value) => Vector256.ConvertToInt32Native(Vector256.Round(value));
+        static Vector256<int> Round(Vector256<float> value) =>
+            Avx.IsSupported ? Avx.ConvertToVector256Int32(value) : Vector256.ConvertToInt32Native(Vector256.Round(value));
     }
 
-    /// <summary>The sums of columns 0 and 1, 2 and 3, … of each half.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector128<short> First, Vector128<short> Last) AdjacentSums(Vector256<sbyte> bytes)
-    {
-        Vector256<short> pairs = ((bytes.AsInt16() << 8) >> 8) + (bytes.AsInt16() >> 8);
-        return (pairs.GetLower(), pairs.GetUpper());
-    }
+    private static (Vector256<float> A, Vector256<float> B, Vector256<float> C, Vector256<float> D) Load(float* block) =>
+        (Vector256.Load(block), Vector256.Load(block + 8), Vector256.Load(block + 16), Vector256.Load(block + 24));
 
-    /// <summary>The sum of the even ones in the lower half, that of the odd ones in the upper.</summary>
+    /// <summary>
+    /// Of the first 16 columns in every lane of the lower half, of the last 16 in the upper one: the sum of columns 0, 1, 4, 5, … in the lower 16 bits, that of 2, 3, 6, 7, … in the upper.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int PairSums(Vector128<short> four)
+    private static Vector256<int> PairSums(Vector256<sbyte> bytes)
     {
-        four += Vector128.Shuffle(four.AsInt32(), Vector128.Create(2, 3, 0, 1)).AsInt16();
-        four += Vector128.Shuffle(four.AsInt32(), Vector128.Create(1, 0, 3, 2)).AsInt16();
-        return four.AsInt32().ToScalar();
+        Vector256<short> sums = ((bytes.AsInt16() << 8) >> 8) + (bytes.AsInt16() >> 8);
+        sums += Vector256.Shuffle(sums.AsInt32(), Vector256.Create(2, 3, 0, 1, 6, 7, 4, 5)).AsInt16();
+        sums += Vector256.Shuffle(sums.AsInt32(), Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6)).AsInt16();
+        return sums.AsInt32();
     }
 
-    private static int Sum(int pairs) => (short)pairs + (pairs >> 16);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Sum(Vector256<int> pairs) => ((pairs << 16) >> 16) + (pairs >> 16);
 
     /// <summary>See <see cref="ByteTile.Starts"/>.</summary>
-    private static int Start(int pairs, int offset, bool halves) => halves
-        ? (ushort)(-offset * (short)pairs) | -offset * (pairs >> 16) << 16
-        : -offset * Sum(pairs);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Start(Vector256<int> pairs, int offset, bool halves) =>
+        halves ? (pairs.AsInt16() * (short)-offset).AsInt32() : Sum(pairs) * -offset;
+
+    /// <summary>Stores the first of eight numbers, <paramref name="stride"/> apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Scatter(Vector256<int> numbers, int* to, int stride, int count)
+    {
+        if (stride == 1 && count == BlocksAtOnce)
+        {
+            numbers.Store(to);
+            return;
+        }
+
+        for (int i = 0; i < count; i++, to += stride)
+        {
+            *to = numbers[i];
+        }
+    }
 }
