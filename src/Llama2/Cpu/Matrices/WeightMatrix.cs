@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Llama2;
 
 /// <summary>A weight matrix of any format: [rows, columns], multiplied with many inputs at a time.</summary>
@@ -122,21 +125,36 @@ internal sealed unsafe class WeightMatrix : IDisposable
             MultiplyPlain(weights, IsRaised(stripe), inputs, sums, (float*)scratch);
         }
 
-        for (nint input = 0; input < inputs.Count; input++)
-        {
-            float* to = output + input * Rows + first;
-            if (add)
-            {
-                ElementKernels.Add(sums + input * StripeRows, to, count);
-            }
-            else
-            {
-                new ReadOnlySpan<float>(sums + input * StripeRows, count).CopyTo(new Span<float>(to, count));
-            }
-        }
+        Deliver(sums, inputs.Count, count, output + first, Rows, add);
     }
 
     public void Dispose() => _owned?.Dispose();
+
+    /// <summary>Brings the sums of a stripe to where they belong.</summary>
+    /// <param name="sums">[inputs, 32].</param>
+    /// <param name="inputs">Inputs.</param>
+    /// <param name="count">Rows of the stripe.</param>
+    /// <param name="output">[inputs, <paramref name="stride"/>].</param>
+    /// <param name="stride">Distance of two inputs' outputs.</param>
+    /// <param name="add">Whether the sums are added to what is there.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Deliver(float* sums, int inputs, int count, float* output, nint stride, bool add)
+    {
+        for (int input = 0; input < inputs; input++, sums += StripeRows, output += stride)
+        {
+            int row = 0;
+            for (; row <= count - Vector256<float>.Count; row += Vector256<float>.Count)
+            {
+                Vector256<float> sum = Vector256.Load(sums + row);
+                (add ? Vector256.Load(output + row) + sum : sum).Store(output + row);
+            }
+
+            for (; row < count; row++)
+            {
+                output[row] = add ? output[row] + sums[row] : sums[row];
+            }
+        }
+    }
 
     private bool IsRaised(int stripe) => _raised is not null && _raised[stripe];
 
