@@ -103,7 +103,9 @@ async function compare(file, rows) {
         const find = run => run.our.rows.find(one => `${one.what[0]}${one.tokens}` === row.what);
         const our = median(runs.map(run => find(run).tokens_per_second)), their = median(runs.map(run => run.their[row.what]));
         const floor = median(runs.map(run => find(run).fraction_of_floor)), least = row.what[0] === "d" ? leastOfBandwidth : 0;
-        const measured = `ours ${our.toFixed(1)}, llama.cpp ${their.toFixed(1)} tokens/s; ours is ${percent(floor)} of the floor${least ? ` (${percent(least)} needed)` : ""}`;
+        const most = our / floor / their;                                                      // what the machine itself allows, for one token after another
+        const measured = `ours ${our.toFixed(1)}, llama.cpp ${their.toFixed(1)} tokens/s; ours is ${percent(floor)} of the floor` +
+            (least ? ` (${percent(least)} needed); reading at the bandwidth would be ${most.toFixed(2)} times llama.cpp` : "");
         add(row.name, measured, our / their, row.target, { our, their, floor }, floor >= least);
     }
 }
