@@ -104,7 +104,7 @@ internal sealed class CpuWeights : IDisposable
             WeightMatrix matrix = placement switch
             {
                 WeightPlacement.Mapped => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value),
-                WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, checkpoint.Path, workers, cancellationToken), packed: false),
+                WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, checkpoint.Path, workers, cancellationToken)),
                 _ => Pack(tensor, format, checkpoint.Path, workers, cancellationToken),
             };
             matrices.Add(name, matrix);
@@ -153,7 +153,7 @@ internal sealed class CpuWeights : IDisposable
         {
             AlignedMemory packed = Fill(stripes * (long)stripeBytes, stripes, workers, PackStripe, cancellationToken);
             tensor.ReleasePages();
-            return new WeightMatrix(format, tensor.Rows, tensor.Columns, packed, packed: true, raised);
+            return new WeightMatrix(format, tensor.Rows, tensor.Columns, packed, raised);
         }
         finally
         {
@@ -169,7 +169,7 @@ internal sealed class CpuWeights : IDisposable
                 tensor.EncodeRow(first + row, format, new Span<byte>(rows + (nint)row * rowBytes, rowBytes), file);
             }
 
-            raised[stripe] = StripePacker.PackRaised(format, rows, count, tensor.Columns, memory + stripe * stripeBytes);
+            raised[stripe] = StripePacker.Pack(format, rows, count, tensor.Columns, memory + stripe * stripeBytes);
         }
     }
 

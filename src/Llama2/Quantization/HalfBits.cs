@@ -63,7 +63,7 @@ internal static class HalfBits
     public static Vector128<float> FiniteToSingle(Vector128<int> bits) =>
         ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo112);
 
-    /// <summary>The values of halves that <see cref="TryRaise"/> has raised, whose bits each lane holds with their sign extended; exact, and without subnormal numbers on the way.</summary>
+    /// <summary>The values of halves that <see cref="Raise"/> has raised, whose bits each lane holds with their sign extended; exact, and without subnormal numbers on the way.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> RaisedToSingle(Vector512<int> bits) =>
         ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle() * Vector512.Create(TwoTo102);
@@ -78,53 +78,40 @@ internal static class HalfBits
     public static Vector128<float> RaisedToSingle(Vector128<int> bits) =>
         ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo102);
 
-    /// <inheritdoc cref="RaisedToSingle(Vector512{int})"/>
-    public static float RaisedToSingle(ushort bits) => ToSingle(bits) / (1 << RaisedBy);
+    /// <summary>The value of a half that may be raised; exact.</summary>
+    public static float ToSingle(ushort bits, bool raised) => raised ? ToSingle(bits) / (1 << RaisedBy) : ToSingle(bits);
 
-    /// <summary>Multiplies halves by 1,024, exactly, unless one of them is 64 or more, infinite or a NaN: then none is changed.</summary>
+    /// <summary>Multiplies halves by 1,024, exactly, if all are below 64 and none is a NaN; otherwise they are spoilt.</summary>
     /// <remarks>Small weights are subnormal as halves, and a product with a subnormal number takes some processors a hundred times as long as any other.</remarks>
     /// <returns>Whether they are raised.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool TryRaise(Span<ushort> halves)
+    public static bool Raise(Span<ushort> halves)
     {
         var magnitude = new Vector<ushort>(0x7FFF);
         Span<Vector<ushort>> vectors = MemoryMarshal.Cast<ushort, Vector<ushort>>(halves);
-        Span<ushort> rest = halves[(vectors.Length * Vector<ushort>.Count)..];
-        foreach (Vector<ushort> vector in vectors)
-        {
-            if (Vector.GreaterThanOrEqualAny(vector & magnitude, new Vector<ushort>(TooLargeToRaise)))
-            {
-                return false;
-            }
-        }
-
-        foreach (ushort half in rest)
-        {
-            if ((half & 0x7FFF) >= TooLargeToRaise)
-            {
-                return false;
-            }
-        }
-
+        Vector<ushort> largest = default;
         for (int i = 0; i < vectors.Length; i++)
         {
             Vector<ushort> sizes = vectors[i] & magnitude, normal = Vector.GreaterThanOrEqual(sizes, new Vector<ushort>(LeastNormal));
+            largest = Vector.Max(largest, sizes);
             vectors[i] += normal & new Vector<ushort>(RaisedBy << 10);
             if (Vector.GreaterThanAny(Vector.AndNot(sizes, normal), Vector<ushort>.Zero))
             {
                 foreach (ref ushort half in halves.Slice(i * Vector<ushort>.Count, Vector<ushort>.Count))
                 {
-                    half = (half & 0x7FFF) < LeastNormal ? Raise(half) : half;
+                    half = (half & 0x7FFF) < LeastNormal ? Raised(half) : half;
                 }
             }
         }
 
-        foreach (ref ushort half in rest)
+        bool all = Vector.LessThanAll(largest, new Vector<ushort>(TooLargeToRaise));
+        foreach (ref ushort half in halves[(vectors.Length * Vector<ushort>.Count)..])
         {
-            half = Raise(half);
+            all &= (half & 0x7FFF) < TooLargeToRaise;
+            half = Raised(half);
         }
 
-        return true;
+        return all;
     }
 
     /// <summary>Whether none of the halves is infinite or a NaN.</summary>
@@ -173,7 +160,7 @@ internal static class HalfBits
         System.Buffers.Binary.BinaryPrimitives.WriteHalfLittleEndian(field, (Half)value);
 
     /// <summary>1,024 times a half; a subnormal one is its fraction · 2⁻²⁴, which a single holds as a normal number.</summary>
-    private static ushort Raise(ushort half)
+    private static ushort Raised(ushort half)
     {
         int size = half & 0x7FFF, sign = half & 0x8000;
         int raised = size >= LeastNormal ? size + (RaisedBy << 10) : size == 0 ? 0 : (BitConverter.SingleToInt32Bits(size) >> 13) - ((127 - 1) << 10);

@@ -38,10 +38,10 @@ internal static unsafe class SeededRows
         bool[] raised = new bool[WeightMatrix.StripesOf(rows)];
         for (int stripe = 0; stripe < raised.Length; stripe++)
         {
-            raised[stripe] = StripePacker.PackRaised(
+            raised[stripe] = StripePacker.Pack(
                 format, stored.Pointer + (nint)stripe * WeightMatrix.StripeRows * rowBytes, WeightMatrix.StripeRows, columns, packed.Pointer + stripe * (nint)stripeBytes);
         }
 
-        return new WeightMatrix(format, rows, columns, packed, packed: true, raised);
+        return new WeightMatrix(format, rows, columns, packed, raised);
     }
 }

@@ -43,11 +43,11 @@ public class HalfBitsTests
     }
 
     [Fact]
-    public void TryRaise_EveryHalfBelow64_ComesBackExactly()
+    public void Raise_EveryHalfBelow64_ComesBackExactly()
     {
         ushort[] halves = [.. Enumerable.Range(0, 0x5400).Concat(Enumerable.Range(0x8000, 0x5400)).Select(bits => (ushort)bits)];
         ushort[] raised = [.. halves];
-        Assert.True(HalfBits.TryRaise(raised.AsSpan(3)));                                  // no whole number of registers
+        Assert.True(HalfBits.Raise(raised.AsSpan(3)));                                  // no whole number of registers
         for (int i = 3; i < halves.Length; i++)
         {
             float expected = (float)BitConverter.UInt16BitsToHalf(halves[i]);
@@ -56,7 +56,7 @@ public class HalfBitsTests
             float[] values =
             [
                 HalfBits.RaisedToSingle(Vector512.Create(extended))[15], HalfBits.RaisedToSingle(Vector256.Create(extended))[7],
-                HalfBits.RaisedToSingle(Vector128.Create(extended))[3], HalfBits.RaisedToSingle(raised[i]),
+                HalfBits.RaisedToSingle(Vector128.Create(extended))[3], HalfBits.ToSingle(raised[i], raised: true),
             ];
             Assert.All(values, value => Assert.Equal(BitConverter.SingleToInt32Bits(expected), BitConverter.SingleToInt32Bits(value)));
         }
@@ -68,16 +68,14 @@ public class HalfBitsTests
     [InlineData(0x7BFF)]
     [InlineData(0x7C00)]                                                                   // infinite
     [InlineData(0xFE00)]                                                                   // NaN
-    public void TryRaise_OneLargeHalfAtAnyPlace_ChangesNothing(ushort large)
+    public void Raise_OneLargeHalfAtAnyPlace_IsSeen(ushort large)
     {
         ushort[] halves = [.. Enumerable.Range(0, 131).Select(i => (ushort)(i * 77))];
         for (int place = 0; place < halves.Length; place++)
         {
             ushort[] given = [.. halves];
             given[place] = large;
-            ushort[] tried = [.. given];
-            Assert.False(HalfBits.TryRaise(tried));
-            Assert.Equal(given, tried);
+            Assert.False(HalfBits.Raise(given));
         }
     }
 

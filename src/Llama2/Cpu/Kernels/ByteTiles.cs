@@ -19,7 +19,7 @@ internal static unsafe class ByteTiles
 
     /// <summary>One register of rows, weights of 4 bits, or of 8 where a dot product of bytes is one instruction.</summary>
     /// <param name="weights">Of the first block: [4, 16 rows, 4 columns] bytes; the low nibbles are a group of columns, the high ones the next. Or [8, 16 rows, 4 columns] bytes.</param>
-    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="scales">[16] raised halves behind the weights of each block.</param>
     /// <param name="input">The inputs.</param>
     /// <param name="blocks">Blocks of 32 columns.</param>
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
@@ -71,7 +71,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TFloats scale = TFloats.LoadHalves(scales);
+            TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
             weights += ScaleBytes;
             f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
@@ -87,7 +87,7 @@ internal static unsafe class ByteTiles
 
     /// <summary>One register of rows, weights of 8 bits, each taken as two nibbles: for processors whose byte products would not fit their sums.</summary>
     /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
-    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="scales">[16] raised halves behind the weights of each block.</param>
     /// <param name="input">The inputs.</param>
     /// <param name="blocks">Blocks of 32 columns.</param>
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
@@ -133,7 +133,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TFloats scale = TFloats.LoadHalves(scales);
+            TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
             f0 = TFloats.MultiplyAdd(TBytes.ToFloats(l0, h0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
@@ -149,7 +149,7 @@ internal static unsafe class ByteTiles
 
     /// <summary>Two registers of rows, weights of 8 bits, where a dot product of bytes is one instruction: twelve sums hide how long it takes.</summary>
     /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
-    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="scales">[16] raised halves behind the weights of each block.</param>
     /// <param name="apart">Bytes from the weights of the first register to those of the second: in the same panel or in the next one.</param>
     /// <param name="scalesApart">Halves from the scales of the first register to those of the second.</param>
     /// <param name="input">The inputs.</param>
@@ -202,7 +202,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TFloats scale = TFloats.LoadHalves(scales), scale2 = TFloats.LoadHalves(scales + scalesApart);
+            TFloats scale = TFloats.LoadRaisedHalves(scales), scale2 = TFloats.LoadRaisedHalves(scales + scalesApart);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
             f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
@@ -226,7 +226,7 @@ internal static unsafe class ByteTiles
     /// <summary>As <see cref="TwoRegisters"/> for a panel of 16 rows, where two registers of sums join into one of 16 floats.</summary>
     /// <remarks>The floats wait in memory between blocks, since the instruction takes its sums from the lower half of the registers only.</remarks>
     /// <param name="weights">Of the first block: [8, 16 rows, 4 columns] bytes.</param>
-    /// <param name="scales">[16] halves behind the weights of each block.</param>
+    /// <param name="scales">[16] raised halves behind the weights of each block.</param>
     /// <param name="input">The inputs.</param>
     /// <param name="blocks">Blocks of 32 columns.</param>
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
@@ -280,7 +280,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            Vector512<float> scale = Floats512.LoadHalves(scales).Value;
+            Vector512<float> scale = Floats512.LoadRaisedHalves(scales).Value;
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
             Avx512F.FusedMultiplyAdd(Join(s0, t0), scale * Vector512.Create(xScales[0]), Vector512.Load(sums + 0 * stride)).Store(sums + 0 * stride);

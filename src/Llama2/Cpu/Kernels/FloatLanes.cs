@@ -23,7 +23,7 @@ internal unsafe interface IFloatLanes<TSelf>
     /// <summary>Half-precision numbers, exactly; a NaN may become infinite.</summary>
     static abstract TSelf LoadHalves(ushort* from);
 
-    /// <summary>Half-precision numbers that <see cref="HalfBits.TryRaise"/> has raised, as what they were.</summary>
+    /// <summary>Half-precision numbers that <see cref="HalfBits.Raise"/> has raised, as what they were.</summary>
     static abstract TSelf LoadRaisedHalves(ushort* from);
 
     /// <summary>Upper halves of singles.</summary>
@@ -167,7 +167,7 @@ internal readonly unsafe struct Floats32(float value) : IFloatLanes<Floats32>
 
     public static Floats32 LoadHalves(ushort* from) => new(HalfBits.ToSingle(*from));
 
-    public static Floats32 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(*from));
+    public static Floats32 LoadRaisedHalves(ushort* from) => new(HalfBits.ToSingle(*from, raised: true));
 
     public static Floats32 LoadBrainHalves(ushort* from) => new(BitConverter.UInt32BitsToSingle((uint)*from << 16));
 

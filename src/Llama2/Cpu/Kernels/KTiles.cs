@@ -10,7 +10,7 @@ namespace Llama2;
 /// </remarks>
 internal static unsafe class KTiles
 {
-    /// <summary>Bytes before the scales of a superblock: [16] halves d and [16] halves −dmin.</summary>
+    /// <summary>Bytes before the scales of a superblock: [16] raised halves d and [16] raised halves −dmin.</summary>
     public const int ScalesAt = 2 * PanelRows * sizeof(ushort);
 
     /// <summary>Bytes before the weights: the halves, [groups, 16] scales and [groups, 16] minima.</summary>
@@ -56,7 +56,7 @@ internal static unsafe class KTiles
                 ReadAhead.Of(panel + line);
             }
 
-            TFloats d = TFloats.LoadHalves(halves), least = TWeights.HasMinima ? TFloats.LoadHalves(halves + PanelRows) : default;
+            TFloats d = TFloats.LoadRaisedHalves(halves), least = TWeights.HasMinima ? TFloats.LoadRaisedHalves(halves + PanelRows) : default;
             for (int group = 0; group < TWeights.Groups; group++)
             {
                 TBytes s0 = TBytes.Start(starts[0]);

@@ -32,7 +32,7 @@ internal readonly unsafe struct Halves : IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadHalves((ushort*)weights);
 }
 
-/// <summary>F16 that is raised (<see cref="HalfBits.TryRaise"/>): the same bits in fewer instructions.</summary>
+/// <summary>F16 that is raised (<see cref="HalfBits.Raise"/>): the same bits in fewer instructions.</summary>
 internal readonly unsafe struct RaisedHalves : IPlainWeights
 {
     public static int Size => sizeof(ushort);

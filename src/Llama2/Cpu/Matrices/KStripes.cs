@@ -26,15 +26,29 @@ internal static unsafe class KStripes
         }
     }
 
+    /// <summary>Raises the halves of all superblocks (<see cref="HalfBits.Raise"/>); if that fails, they are spoilt.</summary>
+    public static bool Raise(WeightFormat format, byte* stripe, int columns)
+    {
+        int superblocks = columns / Length;
+        nint bytes = PanelBytes(format, columns) / superblocks;
+        bool all = true;
+        for (int superblock = 0; superblock < 2 * superblocks; superblock++)
+        {
+            all &= HalfBits.Raise(new Span<ushort>(stripe + superblock * bytes, KTiles.ScalesAt / sizeof(ushort)));
+        }
+
+        return all;
+    }
+
     /// <summary>Reads one row of a stripe as floats, with the bits of <see cref="WeightCodec.Decode"/>.</summary>
-    public static void ReadRow(WeightFormat format, byte* stripe, int row, Span<float> destination)
+    public static void ReadRow(WeightFormat format, bool raised, byte* stripe, int row, Span<float> destination)
     {
         byte* panel = Panel(format, stripe, row / PanelRows, destination.Length);
         switch (format)
         {
-            case WeightFormat.Q4_K: ReadRow<FourBits>(panel, row % PanelRows, destination); break;
-            case WeightFormat.Q5_K: ReadRow<FiveBits>(panel, row % PanelRows, destination); break;
-            default: ReadRow<SixBits>(panel, row % PanelRows, destination); break;
+            case WeightFormat.Q4_K: ReadRow<FourBits>(raised, panel, row % PanelRows, destination); break;
+            case WeightFormat.Q5_K: ReadRow<FiveBits>(raised, panel, row % PanelRows, destination); break;
+            default: ReadRow<SixBits>(raised, panel, row % PanelRows, destination); break;
         }
     }
 
@@ -105,7 +119,7 @@ internal static unsafe class KStripes
         }
     }
 
-    private static void ReadRow<TWeights>(byte* superblock, int row, Span<float> destination)
+    private static void ReadRow<TWeights>(bool raised, byte* superblock, int row, Span<float> destination)
         where TWeights : struct, IKWeights
     {
         int groupColumns = Length / TWeights.Groups, offset = TWeights.HasMinima ? 0 : 8 << TWeights.UpperBits;
@@ -116,8 +130,8 @@ internal static unsafe class KStripes
             byte* weights = superblock + KTiles.HeadBytes + 4 * row;
             for (int group = 0; group < TWeights.Groups; group++)
             {
-                float scale = HalfBits.ToSingle(halves[0]) * (sbyte)scales[group * PanelRows];
-                float minimum = TWeights.HasMinima ? HalfBits.ToSingle(halves[PanelRows]) * scales[(TWeights.Groups + group) * PanelRows] : 0;
+                float scale = HalfBits.ToSingle(halves[0], raised) * (sbyte)scales[group * PanelRows];
+                float minimum = TWeights.HasMinima ? HalfBits.ToSingle(halves[PanelRows], raised) * scales[(TWeights.Groups + group) * PanelRows] : 0;
                 byte* upper = weights + TWeights.NibbleLines * LineBytes;
                 for (int column = 0; column < groupColumns; column++)
                 {

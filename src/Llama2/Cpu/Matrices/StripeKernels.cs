@@ -39,7 +39,7 @@ internal static unsafe class StripeKernels
 
     /// <summary>sums[m, r] += Σ weights[c, r] · inputs[m, c] for plain weights of a stripe's layout.</summary>
     /// <param name="format">F32, F16 or BF16.</param>
-    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.TryRaise"/>).</param>
+    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.Raise"/>).</param>
     /// <param name="weights">[columns, 32].</param>
     /// <param name="inputs">[rows, <paramref name="inputStride"/>].</param>
     /// <param name="inputStride">Distance of two inputs.</param>
@@ -60,7 +60,7 @@ internal static unsafe class StripeKernels
 
     /// <summary>Plain weights as singles.</summary>
     /// <param name="format">F16 or BF16.</param>
-    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.TryRaise"/>).</param>
+    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.Raise"/>).</param>
     /// <param name="weights">Weights in any order.</param>
     /// <param name="count">A multiple of 16.</param>
     /// <param name="singles">As many floats.</param>

@@ -6,7 +6,7 @@ namespace Llama2;
 /// <summary>Rows of weights between their order in a file and the order in which kernels read them.</summary>
 /// <remarks>
 /// A stripe is 32 rows. Plain weights lie column by column: [columns, 32]. Integer weights are two panels of 16 rows, one after the other: per
-/// block of 32 columns [8, 16 rows, 4 columns] bytes, or half as many bytes of two nibbles (<see cref="ByteTiles"/>), and behind them [16] halves.
+/// block of 32 columns [8, 16 rows, 4 columns] bytes, or half as many bytes of two nibbles (<see cref="ByteTiles"/>), and behind them [16] halves, their scales.
 /// K-quants are such panels, too, with a head for 256 columns (<see cref="KStripes"/>). One core so reads one stream from beginning to end. Rows that the
 /// matrix lacks are zeros.
 /// </remarks>
@@ -36,43 +36,33 @@ internal static unsafe class StripePacker
         (ushort*)(Weights(format, stripe, panel, columns) + BlockBytes(format)) - PanelRows;
 
     /// <summary>Packs up to 32 rows that lie one after another.</summary>
+    /// <remarks>Halves, which are F16 weights or the scales of the others, are raised on the way (<see cref="HalfBits.Raise"/>) unless one of them is too large.</remarks>
     /// <param name="format">Their format.</param>
     /// <param name="rows">The first row, as in a file.</param>
     /// <param name="count">Rows, from 1 to 32.</param>
     /// <param name="columns">Weights of a row, whole blocks.</param>
     /// <param name="stripe"><see cref="StripeBytes"/>.</param>
-    public static void Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    /// <returns>Whether the stripe's halves are raised.</returns>
+    public static bool Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
     {
         if (count < FloatTiles.StripeRows)
         {
             new Span<byte>(stripe, checked((int)StripeBytes(format, columns))).Clear();
         }
 
-        switch (format)
+        PackRows(format, rows, count, columns, stripe);
+        bool raised = Raise(format, stripe, columns);
+        if (!raised)
         {
-            case WeightFormat.F32: PackPlain((uint*)rows, count, columns, (uint*)stripe); break;
-            case WeightFormat.F16 or WeightFormat.BF16: PackPlain((ushort*)rows, count, columns, (ushort*)stripe); break;
-            case WeightFormat.Q8_0 or WeightFormat.Q4_0: PackBlocks(format, rows, count, columns, stripe); break;
-            default: KStripes.Pack(format, rows, count, columns, stripe); break;
+            PackRows(format, rows, count, columns, stripe);
         }
-    }
 
-    /// <summary>Packs rows that will be multiplied more than once: F16 weights are also raised, where they can be (<see cref="HalfBits.TryRaise"/>).</summary>
-    /// <param name="format">Their format.</param>
-    /// <param name="rows">The first row, as in a file.</param>
-    /// <param name="count">Rows, from 1 to 32.</param>
-    /// <param name="columns">Weights of a row, whole blocks.</param>
-    /// <param name="stripe"><see cref="StripeBytes"/>.</param>
-    /// <returns>Whether the stripe is raised.</returns>
-    public static bool PackRaised(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
-    {
-        Pack(format, rows, count, columns, stripe);
-        return format == WeightFormat.F16 && HalfBits.TryRaise(new Span<ushort>(stripe, columns * FloatTiles.StripeRows));
+        return raised;
     }
 
     /// <summary>Reads one row of a stripe as floats.</summary>
     /// <param name="format">The stripe's format.</param>
-    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.TryRaise"/>).</param>
+    /// <param name="raised">Whether its halves are raised.</param>
     /// <param name="stripe">The stripe.</param>
     /// <param name="row">From 0 to 31.</param>
     /// <param name="destination">One float per column.</param>
@@ -81,13 +71,13 @@ internal static unsafe class StripePacker
         if (format is WeightFormat.Q8_0 or WeightFormat.Q4_0)
         {
             byte* weights = Weights(format, stripe, row / PanelRows, destination.Length) + 4 * (row % PanelRows);
-            ReadBlocks(format, weights, Scales(format, stripe, row / PanelRows, destination.Length) + row % PanelRows, destination);
+            ReadBlocks(format, weights, Scales(format, stripe, row / PanelRows, destination.Length) + row % PanelRows, raised, destination);
             return;
         }
 
         if (format is WeightFormat.Q4_K or WeightFormat.Q5_K or WeightFormat.Q6_K)
         {
-            KStripes.ReadRow(format, stripe, row, destination);
+            KStripes.ReadRow(format, raised, stripe, row, destination);
             return;
         }
 
@@ -97,11 +87,41 @@ internal static unsafe class StripePacker
             destination[column] = format switch
             {
                 WeightFormat.F32 => ((float*)stripe)[at],
-                WeightFormat.F16 when raised => HalfBits.RaisedToSingle(((ushort*)stripe)[at]),
-                WeightFormat.F16 => HalfBits.ToSingle(((ushort*)stripe)[at]),
+                WeightFormat.F16 => HalfBits.ToSingle(((ushort*)stripe)[at], raised),
                 _ => BitConverter.UInt32BitsToSingle((uint)((ushort*)stripe)[at] << 16),
             };
         }
+    }
+
+    private static void PackRows(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    {
+        switch (format)
+        {
+            case WeightFormat.F32: PackPlain((uint*)rows, count, columns, (uint*)stripe); break;
+            case WeightFormat.F16 or WeightFormat.BF16: PackPlain((ushort*)rows, count, columns, (ushort*)stripe); break;
+            case WeightFormat.Q8_0 or WeightFormat.Q4_0: PackBlocks(format, rows, count, columns, stripe); break;
+            default: KStripes.Pack(format, rows, count, columns, stripe); break;
+        }
+    }
+
+    /// <summary>Raises the halves of a stripe; if that fails, they are spoilt.</summary>
+    private static bool Raise(WeightFormat format, byte* stripe, int columns)
+    {
+        switch (format)
+        {
+            case WeightFormat.F32 or WeightFormat.BF16: return true;
+            case WeightFormat.F16: return HalfBits.Raise(new Span<ushort>(stripe, columns * FloatTiles.StripeRows));
+            case WeightFormat.Q4_K or WeightFormat.Q5_K or WeightFormat.Q6_K: return KStripes.Raise(format, stripe, columns);
+        }
+
+        bool all = true;
+        ushort* scales = Scales(format, stripe, 0, columns);
+        for (int block = 0; block < Panels * (columns / Block); block++, scales += BlockBytes(format) / sizeof(ushort))
+        {
+            all &= HalfBits.Raise(new Span<ushort>(scales, PanelRows));
+        }
+
+        return all;
     }
 
     private static int BlockBytes(WeightFormat format) =>
@@ -247,11 +267,11 @@ internal static unsafe class StripePacker
         }
     }
 
-    private static void ReadBlocks(WeightFormat format, byte* weights, ushort* scales, Span<float> destination)
+    private static void ReadBlocks(WeightFormat format, byte* weights, ushort* scales, bool raised, Span<float> destination)
     {
         for (int start = 0; start < destination.Length; start += Block, weights += BlockBytes(format), scales += BlockBytes(format) / sizeof(ushort))
         {
-            float scale = HalfBits.ToSingle(*scales);
+            float scale = HalfBits.ToSingle(*scales, raised);
             for (int column = 0; column < Block; column++)
             {
                 destination[start + column] = scale * (format == WeightFormat.Q8_0

@@ -20,27 +20,27 @@ internal sealed unsafe class WeightMatrix : IDisposable
     private readonly byte* _stripes;                                          // null where the matrix is not packed
     private readonly byte* _rows;                                             // null where it is
     private readonly int _rowBytes;
-    private readonly bool[]? _raised;                                         // of each stripe; null where none is
+    private readonly bool[]? _raised;                                         // of each stripe; null where the matrix is not packed
 
-    /// <summary>A matrix over memory that the caller has filled, and which it owns from now on.</summary>
+    /// <summary>A matrix over rows that the caller has read, and whose memory it owns from now on.</summary>
+    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory)
+        : this(format, rows, columns)
+    {
+        _owned = memory;
+        _rows = memory.Pointer;
+    }
+
+    /// <summary>A matrix over stripes that the caller has packed, and whose memory it owns from now on.</summary>
     /// <param name="format">The format.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
-    /// <param name="memory">Whole stripes if <paramref name="packed"/>, else rows.</param>
-    /// <param name="packed">Whether the memory is packed.</param>
-    /// <param name="raised">Which stripes are raised (<see cref="HalfBits.TryRaise"/>), or <see langword="null"/> if none is.</param>
-    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool packed, bool[]? raised = null)
+    /// <param name="memory">The stripes.</param>
+    /// <param name="raised">What <see cref="StripePacker.Pack"/> said of each.</param>
+    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool[] raised)
         : this(format, rows, columns)
     {
         (_owned, _raised) = (memory, raised);
-        if (packed)
-        {
-            _stripes = memory.Pointer;
-        }
-        else
-        {
-            _rows = memory.Pointer;
-        }
+        _stripes = memory.Pointer;
     }
 
     /// <summary>A matrix that stays in the mapped checkpoint.</summary>
@@ -70,7 +70,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public bool ReadsBytes => Format.BlockLength() > 1;
 
     /// <summary>Bytes that a thread needs to pack a stripe into, and to widen weights.</summary>
-    public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + (ReadsBytes || Format == WeightFormat.F32 ? 0 : ChunkColumns * StripeRows * sizeof(float));
+    public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + sizeof(float) * (ReadsBytes ? Columns : Format == WeightFormat.F32 ? 0L : ChunkColumns * StripeRows);
 
     /// <summary>Stripes of a number of rows; the last may be in part empty.</summary>
     public static int StripesOf(int rows) => (rows + StripeRows - 1) / StripeRows;
@@ -105,14 +105,19 @@ internal sealed unsafe class WeightMatrix : IDisposable
     {
         int first = stripe * StripeRows, count = Math.Min(StripeRows, Rows - first);
         byte* weights = _stripes + stripe * _stripeBytes;
+        bool raised = IsRaised(stripe);
         if (_stripes is null)
         {
-            StripePacker.Pack(Format, _rows + (nint)first * _rowBytes, count, Columns, scratch);
+            raised = StripePacker.Pack(Format, _rows + (nint)first * _rowBytes, count, Columns, scratch);
             weights = scratch;
             scratch += _stripeBytes;
         }
 
-        if (ReadsBytes)
+        if (ReadsBytes && !raised)
+        {
+            MultiplyDecoded(first, count, inputs, sums, (float*)scratch);
+        }
+        else if (ReadsBytes)
         {
             for (int tile = 0; tile < inputs.Tiles; tile++)
             {
@@ -122,7 +127,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
         else
         {
-            MultiplyPlain(weights, IsRaised(stripe), inputs, sums, (float*)scratch);
+            MultiplyPlain(weights, raised, inputs, sums, (float*)scratch);
         }
 
         Deliver(sums, inputs.Count, count, output + first, Rows, add);
@@ -157,6 +162,19 @@ internal sealed unsafe class WeightMatrix : IDisposable
     }
 
     private bool IsRaised(int stripe) => _raised is not null && _raised[stripe];
+
+    /// <summary>Row by row, each decoded: for a stripe with a scale that is infinite or so large that no kernel takes it.</summary>
+    private void MultiplyDecoded(int first, int count, InputTiles inputs, float* sums, float* decoded)
+    {
+        for (int row = 0; row < count; row++)
+        {
+            ReadRow(first + row, new Span<float>(decoded, Columns));
+            for (nint input = 0; input < inputs.Count; input++)
+            {
+                sums[input * StripeRows + row] = DotKernels.Dot(decoded, inputs.Floats(0) + input * Columns, Columns);
+            }
+        }
+    }
 
     /// <summary>Chunk by chunk of columns, each widened once and then used by all tiles; the sums go on from chunk to chunk.</summary>
     private void MultiplyPlain(byte* weights, bool raised, InputTiles inputs, float* sums, float* chunk)

@@ -24,11 +24,13 @@ internal sealed unsafe class PackedStripe : IDisposable
         _memory = new AlignedMemory(StripePacker.StripeBytes(format, columns));
         fixed (byte* from = encoded)
         {
-            StripePacker.Pack(format, from, rows, columns, _memory.Pointer);
+            Raised = StripePacker.Pack(format, from, rows, columns, _memory.Pointer);
         }
     }
 
     public byte* Pointer => _memory.Pointer;
+
+    public bool Raised { get; }
 
     public float[][] Decoded { get; }
 

@@ -1,9 +1,59 @@
+using System.Buffers.Binary;
 using Llama2.Testing;
 
 namespace Llama2.Tests;
 
 public unsafe class WeightMatrixTests
 {
+    /// <summary>A scale of 64 and more in the second stripe, and an infinite one: that stripe is decoded instead.</summary>
+    [Theory]
+    [InlineData(WeightFormat.Q8_0, 0)]
+    [InlineData(WeightFormat.Q4_0, 0)]
+    [InlineData(WeightFormat.Q4_K, 0)]
+    [InlineData(WeightFormat.Q5_K, 2)]
+    [InlineData(WeightFormat.Q6_K, 208)]
+    public void MultiplyStripe_ScalesThatCannotBeRaised_NearDoublePrecision(WeightFormat format, int scaleAt)
+    {
+        const int Rows = 40, Columns = 512, Large = 35, Infinite = 37;
+        int rowBytes = (int)format.RowBytes(Columns);
+        float[] weights = PackedStripe.Random(Rows * Columns, 1);
+        float[][] decoded = new float[Rows][];
+        AlignedMemory stored = new(Rows * rowBytes), stripes = new(WeightMatrix.PackedBytes(format, Rows, Columns));
+        for (int row = 0; row < Rows; row++)
+        {
+            var encoded = new Span<byte>(stored.Pointer + row * rowBytes, rowBytes);
+            KQuantizer.Encode(format, weights.AsSpan(row * Columns, Columns), encoded);
+            if (row is Large or Infinite)
+            {
+                BinaryPrimitives.WriteHalfLittleEndian(encoded[scaleAt..], row == Large ? (Half)100 : Half.PositiveInfinity);
+            }
+
+            WeightCodec.Decode(format, encoded, decoded[row] = new float[Columns]);
+        }
+
+        bool[] raised = new bool[2];
+        for (int stripe = 0; stripe < 2; stripe++)
+        {
+            raised[stripe] = StripePacker.Pack(
+                format, stored.Pointer + stripe * 32 * rowBytes, Math.Min(32, Rows - 32 * stripe), Columns, stripes.Pointer + stripe * StripePacker.StripeBytes(format, Columns));
+        }
+
+        Assert.Equal([true, false], raised);
+        using WeightMatrix packed = new(format, Rows, Columns, stripes, raised), rows = new(format, Rows, Columns, stored);
+        using var random = new RandomInputs(7, Columns, 2);
+        float[] output = Multiply(packed, random.Tiles);
+        Assert.Equal(Multiply(rows, random.Tiles), output);
+        for (int input = 0; input < 7; input++)
+        {
+            for (int row = 0; row < Rows; row++)
+            {
+                double exact = decoded[row].Zip(random.Values.Skip(input * Columns), (w, x) => (double)w * x).Sum(), length = Math.Sqrt(decoded[row].Sum(w => (double)w * w));
+                float found = output[input * Rows + row];
+                Assert.True(row == Infinite ? !float.IsFinite(found) : Math.Abs(found - exact) <= 0.01 * length, $"row {row}: {found} instead of {exact}");
+            }
+        }
+    }
+
     [Theory]
     [InlineData(WeightFormat.F32, 352, 0)]
     [InlineData(WeightFormat.F16, 352, 0)]
@@ -61,35 +111,35 @@ public unsafe class WeightMatrixTests
 
             if (!packed)
             {
-                return new WeightMatrix(format, Rows, columns, memory, packed: false);
+                return new WeightMatrix(format, Rows, columns, memory);
             }
 
             var stripes = new AlignedMemory(WeightMatrix.PackedBytes(format, Rows, columns));
             bool[] raised = new bool[WeightMatrix.StripesOf(Rows)];
             for (int stripe = 0; stripe < raised.Length; stripe++)
             {
-                raised[stripe] = StripePacker.PackRaised(
+                raised[stripe] = StripePacker.Pack(
                     format, memory.Pointer + stripe * 32 * rowBytes, Math.Min(32, Rows - 32 * stripe), columns,
                     stripes.Pointer + stripe * StripePacker.StripeBytes(format, columns));
             }
 
             memory.Dispose();
-            return new WeightMatrix(format, Rows, columns, stripes, packed: true, raised);
+            return new WeightMatrix(format, Rows, columns, stripes, raised);
         }
+    }
 
-        static float[] Multiply(WeightMatrix matrix, InputTiles tiles)
+    private static float[] Multiply(WeightMatrix matrix, InputTiles tiles)
+    {
+        float[] output = new float[tiles.Count * matrix.Rows];
+        using AlignedMemory sums = new(tiles.Count * 32 * sizeof(float)), scratch = new(matrix.ScratchBytes);
+        fixed (float* to = output)
         {
-            float[] output = new float[tiles.Count * matrix.Rows];
-            using AlignedMemory sums = new(tiles.Count * 32 * sizeof(float)), scratch = new(matrix.ScratchBytes);
-            fixed (float* to = output)
+            for (int stripe = 0; stripe < matrix.Stripes; stripe++)
             {
-                for (int stripe = 0; stripe < matrix.Stripes; stripe++)
-                {
-                    matrix.MultiplyStripe(stripe, tiles, to, add: false, sums.Floats, scratch.Pointer);
-                }
+                matrix.MultiplyStripe(stripe, tiles, to, add: false, sums.Floats, scratch.Pointer);
             }
-
-            return output;
         }
+
+        return output;
     }
 }
