@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace Llama2;
 
 /// <summary>What this machine could do at best, measured: the floors that a forward pass is held against.</summary>
-/// <param name="ReadBytesPerSecond">Reading memory far larger than the caches, in huge pages where the system has them.</param>
+/// <param name="ReadBytesPerSecond">Reading memory far larger than the caches, in huge pages where the system has them, for half a second.</param>
 /// <param name="FloatProductsPerSecond">Fused multiply-adds of singles in registers: one product and one addition each.</param>
 /// <param name="ByteProductsPerSecond">Products of bytes with their additions, by the kernel of Q8_0 on operands in the first caches.</param>
 /// <param name="NibbleProductsPerSecond">The same by the kernel of Q4_0.</param>
@@ -14,8 +14,13 @@ internal readonly record struct MachineSpeed(
 {
     private const long ReadBytes = 512 << 20;
     private const int Rounds = 5;
+    private const double ReadSeconds = 0.5;
 
-    /// <summary>Measures for about a second; the best of several rounds each, since a neighbour can only make it slower.</summary>
+    /// <summary>Measures for about two seconds.</summary>
+    /// <remarks>
+    /// Products are the best of several rounds, since a neighbour can only make them slower. Reading is a median, as the speeds are that it is held
+    /// against: memory that is shared gives twice as much for moments, and nobody decodes in moments.
+    /// </remarks>
     /// <param name="threads">Threads, as for a model.</param>
     public static MachineSpeed Measure(int threads)
     {
@@ -30,8 +35,15 @@ internal readonly record struct MachineSpeed(
         long share = ReadBytes / workers.Threads / 4096 * 4096;
         workers.For(workers.Threads, (_, part) => new Span<byte>(start + part * share, (int)share).Fill(1));      // pages of zeros may be one page
         long sink = 0;
-        double best = Best(() => workers.For(workers.Threads, (_, part) => Interlocked.Add(ref sink, Sum(start + part * share, share))));
-        return sink == 0 ? 0 : share * workers.Threads / best;
+        List<double> rounds = [];
+        for (long begin = Stopwatch.GetTimestamp(); rounds.Count < Rounds || Stopwatch.GetElapsedTime(begin).TotalSeconds < ReadSeconds;)
+        {
+            long round = Stopwatch.GetTimestamp();
+            workers.For(workers.Threads, (_, part) => Interlocked.Add(ref sink, Sum(start + part * share, share)));
+            rounds.Add(Stopwatch.GetElapsedTime(round).TotalSeconds);
+        }
+
+        return sink == 0 ? 0 : share * workers.Threads / rounds.Order().ElementAt(rounds.Count / 2);
     }
 
     private static unsafe double Floats(WorkerGroup workers)
