@@ -71,6 +71,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
+            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
             weights += ScaleBytes;
@@ -133,6 +134,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
+            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
@@ -202,6 +204,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
+            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales), scale2 = TFloats.LoadRaisedHalves(scales + scalesApart);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
@@ -280,6 +283,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
+            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
             Vector512<float> scale = Floats512.LoadRaisedHalves(scales).Value;
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
