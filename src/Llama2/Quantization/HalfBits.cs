@@ -51,32 +51,32 @@ internal static class HalfBits
     /// <summary>The values of finite halves whose bits each lane holds with their sign extended; exact, in one product.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> FiniteToSingle(Vector512<int> bits) =>
-        ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle() * Vector512.Create(TwoTo112);
+        InPlace(bits) * Vector512.Create(TwoTo112);
 
     /// <inheritdoc cref="FiniteToSingle(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FiniteToSingle(Vector256<int> bits) =>
-        ((bits << 13) & Vector256.Create(SignExponentAndFraction)).AsSingle() * Vector256.Create(TwoTo112);
+        InPlace(bits) * Vector256.Create(TwoTo112);
 
     /// <inheritdoc cref="FiniteToSingle(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> FiniteToSingle(Vector128<int> bits) =>
-        ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo112);
+        InPlace(bits) * Vector128.Create(TwoTo112);
 
     /// <summary>The values of halves that <see cref="Raise"/> has raised, whose bits each lane holds with their sign extended; exact, and without subnormal numbers on the way.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> RaisedToSingle(Vector512<int> bits) =>
-        ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle() * Vector512.Create(TwoTo102);
+        InPlace(bits) * Vector512.Create(TwoTo102);
 
     /// <inheritdoc cref="RaisedToSingle(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> RaisedToSingle(Vector256<int> bits) =>
-        ((bits << 13) & Vector256.Create(SignExponentAndFraction)).AsSingle() * Vector256.Create(TwoTo102);
+        InPlace(bits) * Vector256.Create(TwoTo102);
 
     /// <inheritdoc cref="RaisedToSingle(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> RaisedToSingle(Vector128<int> bits) =>
-        ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle() * Vector128.Create(TwoTo102);
+        InPlace(bits) * Vector128.Create(TwoTo102);
 
     /// <summary>The value of a half that may be raised; exact.</summary>
     public static float ToSingle(ushort bits, bool raised) => raised ? ToSingle(bits) / (1 << RaisedBy) : ToSingle(bits);
@@ -158,6 +158,18 @@ internal static class HalfBits
     /// <summary>Stores the nearest half, ties to even.</summary>
     public static void Write(Span<byte> field, float value) =>
         System.Buffers.Binary.BinaryPrimitives.WriteHalfLittleEndian(field, (Half)value);
+
+    /// <summary>Halves in a single's place: 2⁻¹¹² of their value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> InPlace(Vector512<int> bits) => ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle();
+
+    /// <inheritdoc cref="InPlace(Vector512{int})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> InPlace(Vector256<int> bits) => ((bits << 13) & Vector256.Create(SignExponentAndFraction)).AsSingle();
+
+    /// <inheritdoc cref="InPlace(Vector512{int})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> InPlace(Vector128<int> bits) => ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle();
 
     /// <summary>1,024 times a half; a subnormal one is its fraction · 2⁻²⁴, which a single holds as a normal number.</summary>
     private static ushort Raised(ushort half)

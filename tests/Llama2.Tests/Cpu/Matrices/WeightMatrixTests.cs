@@ -31,13 +31,7 @@ public unsafe class WeightMatrixTests
             WeightCodec.Decode(format, encoded, decoded[row] = new float[Columns]);
         }
 
-        bool[] raised = new bool[2];
-        for (int stripe = 0; stripe < 2; stripe++)
-        {
-            raised[stripe] = StripePacker.Pack(
-                format, stored.Pointer + stripe * 32 * rowBytes, Math.Min(32, Rows - 32 * stripe), Columns, stripes.Pointer + stripe * StripePacker.StripeBytes(format, Columns));
-        }
-
+        bool[] raised = Pack(format, Rows, Columns, stored, stripes);
         Assert.Equal([true, false], raised);
         using WeightMatrix packed = new(format, Rows, Columns, stripes, raised), rows = new(format, Rows, Columns, stored);
         using var random = new RandomInputs(7, Columns, 2);
@@ -115,17 +109,23 @@ public unsafe class WeightMatrixTests
             }
 
             var stripes = new AlignedMemory(WeightMatrix.PackedBytes(format, Rows, columns));
-            bool[] raised = new bool[WeightMatrix.StripesOf(Rows)];
-            for (int stripe = 0; stripe < raised.Length; stripe++)
-            {
-                raised[stripe] = StripePacker.Pack(
-                    format, memory.Pointer + stripe * 32 * rowBytes, Math.Min(32, Rows - 32 * stripe), columns,
-                    stripes.Pointer + stripe * StripePacker.StripeBytes(format, columns));
-            }
-
+            bool[] raised = Pack(format, Rows, columns, memory, stripes);
             memory.Dispose();
             return new WeightMatrix(format, Rows, columns, stripes, raised);
         }
+    }
+
+    private static bool[] Pack(WeightFormat format, int rows, int columns, AlignedMemory stored, AlignedMemory stripes)
+    {
+        bool[] raised = new bool[WeightMatrix.StripesOf(rows)];
+        for (int stripe = 0; stripe < raised.Length; stripe++)
+        {
+            raised[stripe] = StripePacker.Pack(
+                format, stored.Pointer + stripe * 32 * format.RowBytes(columns), Math.Min(32, rows - 32 * stripe), columns,
+                stripes.Pointer + stripe * StripePacker.StripeBytes(format, columns));
+        }
+
+        return raised;
     }
 
     private static float[] Multiply(WeightMatrix matrix, InputTiles tiles)
