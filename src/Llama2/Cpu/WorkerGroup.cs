@@ -1,24 +1,26 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 
 namespace Llama2;
 
 /// <summary>Threads that share the items of one job after another; the calling thread works too.</summary>
 /// <remarks>
-/// Workers spin for some microseconds after a job, since the next one of a forward pass is near, and then sleep. Starting a job allocates
-/// nothing. One job at a time.
+/// Each begins with an equal share of neighbouring items, which lie together in memory and are taken in their order; who is through takes half of
+/// what another has left. Workers spin for some microseconds after a job, since the next one of a forward pass is near, and then sleep. Starting a
+/// job allocates nothing. One job at a time.
 /// </remarks>
 internal sealed class WorkerGroup : IDisposable
 {
     private const int SpinsBeforeSleep = 200;
+    private const int LineInts = 16, LineLongs = 8;  // a cache line for each thread's numbers
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim[] _wake;
-    private readonly int[] _asleep;                  // 1 while a worker sleeps or is about to; padded by 16 to a cache line each
+    private readonly int[] _asleep;                  // 1 while a worker sleeps or is about to
+    private readonly long[] _shares;                 // the items that a thread still has: the first in the lower half, the end in the upper one
     private readonly ManualResetEventSlim _done = new(initialState: false, spinCount: SpinsBeforeSleep);
     private Action<int, int> _body = (_, _) => { };
     private ExceptionDispatchInfo? _failure;
     private int _job;
-    private int _count;
-    private int _next;
     private int _working;
     private volatile bool _stopping;
 
@@ -28,7 +30,8 @@ internal sealed class WorkerGroup : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         _threads = new Thread[threads - 1];
         _wake = new SemaphoreSlim[threads - 1];
-        _asleep = new int[(threads - 1) * 16];
+        _asleep = new int[(threads - 1) * LineInts];
+        _shares = new long[threads * LineLongs];
         for (int i = 0; i < _threads.Length; i++)
         {
             int worker = i;
@@ -44,6 +47,7 @@ internal sealed class WorkerGroup : IDisposable
     /// <summary>Calls <paramref name="body"/>(worker, item) for every item, each on any thread, and waits for all.</summary>
     /// <param name="count">The number of items; their order is not defined.</param>
     /// <param name="body">A cached delegate; worker is from 0 to <see cref="Threads"/> − 1, for buffers of its own.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void For(int count, Action<int, int> body)
     {
         ObjectDisposedException.ThrowIf(_stopping, this);
@@ -57,13 +61,18 @@ internal sealed class WorkerGroup : IDisposable
             return;
         }
 
-        (_body, _count, _next, _failure) = (body, count, 0, null);
+        (_body, _failure) = (body, null);
+        for (int worker = 0; worker < Threads; worker++)
+        {
+            _shares[worker * LineLongs] = Share((int)((long)count * worker / Threads), (int)((long)count * (worker + 1) / Threads));
+        }
+
         _done.Reset();
         Volatile.Write(ref _working, _threads.Length);
         Interlocked.Increment(ref _job);                                     // publishes the fields above
         for (int i = 0; i < _threads.Length; i++)
         {
-            if (Interlocked.Exchange(ref _asleep[i * 16], 0) == 1)
+            if (Interlocked.Exchange(ref _asleep[i * LineInts], 0) == 1)
             {
                 _wake[i].Release();
             }
@@ -116,6 +125,7 @@ internal sealed class WorkerGroup : IDisposable
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AwaitJob(int worker, int seen)
     {
         for (int spin = 0; Volatile.Read(ref _job) == seen; spin++)
@@ -126,9 +136,9 @@ internal sealed class WorkerGroup : IDisposable
                 continue;
             }
 
-            Volatile.Write(ref _asleep[worker * 16], 1);
+            Volatile.Write(ref _asleep[worker * LineInts], 1);
             Interlocked.MemoryBarrier();
-            if (Volatile.Read(ref _job) != seen && Interlocked.Exchange(ref _asleep[worker * 16], 0) == 1)
+            if (Volatile.Read(ref _job) != seen && Interlocked.Exchange(ref _asleep[worker * LineInts], 0) == 1)
             {
                 return;                                                       // the job came between; nobody will wake us for it
             }
@@ -137,29 +147,72 @@ internal sealed class WorkerGroup : IDisposable
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void TakeItems(int worker)
     {
         try
         {
-            // Guided: large shares first, which lie together in memory, and small ones at the end, so that all threads end together.
-            for (int start; (start = Volatile.Read(ref _next)) < _count;)
+            do
             {
-                int end = start + Math.Max(1, (_count - start) / (2 * Threads));
-                if (Interlocked.CompareExchange(ref _next, end, start) != start)
+                while (TryTake(worker, out int item, out int end))
                 {
-                    continue;
-                }
-
-                for (int item = start; item < end; item++)
-                {
-                    _body(worker, item);
+                    for (; item < end; item++)
+                    {
+                        _body(worker, item);
+                    }
                 }
             }
+            while (TryTakeOver(worker));
         }
         catch (Exception failure)                                             // rethrown by For on the calling thread
         {
             Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(failure), null);
-            Volatile.Write(ref _next, _count);
+            for (int other = 0; other < Threads; other++)
+            {
+                Volatile.Write(ref _shares[other * LineLongs], 0);
+            }
         }
     }
+
+    /// <summary>The next items of a thread's own share: an eighth of what is left, so that there is little to wait for and still something to take over.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool TryTake(int worker, out int first, out int end)
+    {
+        ref long share = ref _shares[worker * LineLongs];
+        for (long seen; (first = (int)(seen = Volatile.Read(ref share))) < (int)(seen >> 32);)
+        {
+            int last = (int)(seen >> 32);
+            end = first + (last - first + 7) / 8;
+            if (Interlocked.CompareExchange(ref share, Share(end, last), seen) == seen)
+            {
+                return true;
+            }
+        }
+
+        end = first;
+        return false;
+    }
+
+    /// <summary>Makes the latter half of what another thread has left a thread's own share. A share never comes back within a job, so none is taken for another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool TryTakeOver(int worker)
+    {
+        for (int step = 1; step < Threads; step++)
+        {
+            ref long share = ref _shares[(worker + step) % Threads * LineLongs];
+            for (long seen; (int)(seen = Volatile.Read(ref share)) < (int)(seen >> 32);)
+            {
+                int first = (int)seen, end = (int)(seen >> 32), middle = first + (end - first) / 2;
+                if (Interlocked.CompareExchange(ref share, Share(first, middle), seen) == seen)
+                {
+                    Volatile.Write(ref _shares[worker * LineLongs], Share(middle, end));
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private static long Share(int first, int end) => (long)end << 32 | (uint)first;
 }
