@@ -5,8 +5,10 @@ internal sealed class CpuWeights : IDisposable
 {
     private readonly Dictionary<string, WeightMatrix> _matrices;
     private readonly List<AlignedMemory> _vectors;
+    private readonly AlignedMemory _memory;                              // of all that is not mapped, in the order in which a pass reads it
 
-    private CpuWeights(Dictionary<string, WeightMatrix> matrices, List<AlignedMemory> vectors) => (_matrices, _vectors) = (matrices, vectors);
+    private CpuWeights(Dictionary<string, WeightMatrix> matrices, List<AlignedMemory> vectors, AlignedMemory memory) =>
+        (_matrices, _vectors, _memory) = (matrices, vectors, memory);
 
     public required WeightMatrix Embedding { get; init; }                // [vocabulary, hidden]
 
@@ -22,6 +24,9 @@ internal sealed class CpuWeights : IDisposable
     public long Bytes => Matrices.Sum(matrix => matrix.ByteSize) + _vectors.Sum(vector => vector.Bytes);
 
     public IReadOnlyCollection<WeightMatrix> Matrices => _matrices.Values;
+
+    /// <summary>Those that every token meets, in the order of a pass: all but an embedding of which single rows are read.</summary>
+    public IEnumerable<WeightMatrix> MultipliedMatrices => Matrices.Where(matrix => matrix != Embedding || matrix == Head);
 
     /// <summary>The matrix of a name, as the checkpoint has it.</summary>
     public WeightMatrix this[string name] => _matrices[name];
@@ -66,11 +71,14 @@ internal sealed class CpuWeights : IDisposable
     {
         Dictionary<string, WeightMatrix> matrices = [];
         List<AlignedMemory> vectors = [];
-        long total = TensorNames.Required(checkpoint.Config).Sum(tensor => checkpoint.Tensors[tensor.Name].ByteSize), done = 0;
+        List<CheckpointTensor> tensors = [.. TensorNames.Required(checkpoint.Config).Select(tensor => checkpoint.Tensors[tensor.Name])];
+        long total = tensors.Sum(tensor => tensor.ByteSize), done = 0, taken = 0;
+        cancellationToken.ThrowIfCancellationRequested();
+        var memory = new AlignedMemory(tensors.Sum(tensor => WholeLines(BytesOf(tensor, options.WeightFormat, Placement(tensor)))));
         try
         {
             WeightMatrix embedding = Matrix(TensorNames.Embedding);
-            return new CpuWeights(matrices, vectors)
+            return new CpuWeights(matrices, vectors, memory)
             {
                 Embedding = embedding,
                 Layers = [.. Enumerable.Range(0, checkpoint.Config.LayerCount).Select(layer => new CpuLayer
@@ -91,8 +99,7 @@ internal sealed class CpuWeights : IDisposable
         }
         catch
         {
-            Array.ForEach([.. matrices.Values], matrix => matrix.Dispose());
-            vectors.ForEach(vector => vector.Dispose());
+            memory.Dispose();
             throw;
         }
 
@@ -100,12 +107,12 @@ internal sealed class CpuWeights : IDisposable
         {
             CheckpointTensor tensor = checkpoint.Tensors[name];
             WeightFormat format = FormatOf(tensor, options.WeightFormat);
-            WeightPlacement placement = PlacementOf(tensor, options, checkpoint.Config.TieWordEmbeddings);
+            WeightPlacement placement = Placement(tensor);
             WeightMatrix matrix = placement switch
             {
                 WeightPlacement.Mapped => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value),
-                WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, checkpoint.Path, workers, cancellationToken)),
-                _ => Pack(tensor, format, checkpoint.Path, workers, cancellationToken),
+                WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken)),
+                _ => Pack(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken),
             };
             matrices.Add(name, matrix);
             Report(tensor);
@@ -115,52 +122,59 @@ internal sealed class CpuWeights : IDisposable
         AlignedMemory Vector(string name)
         {
             CheckpointTensor tensor = checkpoint.Tensors[name];
-            AlignedMemory vector = Read(tensor, WeightFormat.F32, checkpoint.Path, workers, cancellationToken);
+            AlignedMemory vector = Read(tensor, WeightFormat.F32, Take(tensor, WeightPlacement.Rows), checkpoint.Path, workers, cancellationToken);
             vectors.Add(vector);
             Report(tensor);
             return vector;
         }
 
+        WeightPlacement Placement(CheckpointTensor tensor) => PlacementOf(tensor, options, checkpoint.Config.TieWordEmbeddings);
+
+        AlignedMemory Take(CheckpointTensor tensor, WeightPlacement placement)
+        {
+            AlignedMemory part = memory.Part(taken, BytesOf(tensor, options.WeightFormat, placement));
+            taken += WholeLines(part.Bytes);
+            return part;
+        }
+
         void Report(CheckpointTensor tensor) => progress?.Report(new LoadProgress(done += tensor.ByteSize, total, tensor.Name));
     }
 
-    public void Dispose()
-    {
-        Array.ForEach([.. Matrices], matrix => matrix.Dispose());
-        _vectors.ForEach(vector => vector.Dispose());
-    }
+    public void Dispose() => _memory.Dispose();
 
     /// <summary>Copies a tensor to memory of our own, row by row on all threads.</summary>
     private static unsafe AlignedMemory Read(
-        CheckpointTensor tensor, WeightFormat format, string file, WorkerGroup workers, CancellationToken cancellationToken)
+        CheckpointTensor tensor, WeightFormat format, AlignedMemory memory, string file, WorkerGroup workers, CancellationToken cancellationToken)
     {
         int rowBytes = checked((int)format.RowBytes(tensor.Columns));
-        return Fill((long)tensor.Rows * rowBytes, tensor.Rows, workers, EncodeRow, cancellationToken);
+        byte* rows = memory.Pointer;
+        Fill(tensor.Rows, workers, EncodeRow, cancellationToken);
+        return memory;
 
-        void EncodeRow(byte* memory, int worker, int row) => tensor.EncodeRow(row, format, new Span<byte>(memory + (long)row * rowBytes, rowBytes), file);
+        void EncodeRow(int worker, int row) => tensor.EncodeRow(row, format, new Span<byte>(rows + (long)row * rowBytes, rowBytes), file);
     }
 
     /// <summary>Packs a tensor into memory of our own, stripe by stripe on all threads, and lets go of what was read of the file.</summary>
     private static unsafe WeightMatrix Pack(
-        CheckpointTensor tensor, WeightFormat format, string file, WorkerGroup workers, CancellationToken cancellationToken)
+        CheckpointTensor tensor, WeightFormat format, AlignedMemory memory, string file, WorkerGroup workers, CancellationToken cancellationToken)
     {
         int rowBytes = checked((int)format.RowBytes(tensor.Columns)), stripes = WeightMatrix.StripesOf(tensor.Rows);
         nint stripeBytes = (nint)StripePacker.StripeBytes(format, tensor.Columns);
         bool[] raised = new bool[stripes];
-        byte* mapped = tensor.Region is { } region && format == tensor.Format ? region.File.Pointer(region.Offset, tensor.ByteSize) : null;
+        byte* packed = memory.Pointer, mapped = tensor.Region is { } region && format == tensor.Format ? region.File.Pointer(region.Offset, tensor.ByteSize) : null;
         AlignedMemory[] buffers = [.. Enumerable.Range(0, mapped is null ? workers.Threads : 0).Select(_ => new AlignedMemory((long)rowBytes * WeightMatrix.StripeRows))];
         try
         {
-            AlignedMemory packed = Fill(stripes * (long)stripeBytes, stripes, workers, PackStripe, cancellationToken);
+            Fill(stripes, workers, PackStripe, cancellationToken);
             tensor.ReleasePages();
-            return new WeightMatrix(format, tensor.Rows, tensor.Columns, packed, raised);
+            return new WeightMatrix(format, tensor.Rows, tensor.Columns, memory, raised);
         }
         finally
         {
             Array.ForEach(buffers, buffer => buffer.Dispose());
         }
 
-        void PackStripe(byte* memory, int worker, int stripe)
+        void PackStripe(int worker, int stripe)
         {
             int first = stripe * WeightMatrix.StripeRows, count = Math.Min(WeightMatrix.StripeRows, tensor.Rows - first);
             byte* rows = mapped is null ? buffers[worker].Pointer : mapped + (nint)first * rowBytes;
@@ -169,32 +183,17 @@ internal sealed class CpuWeights : IDisposable
                 tensor.EncodeRow(first + row, format, new Span<byte>(rows + (nint)row * rowBytes, rowBytes), file);
             }
 
-            raised[stripe] = StripePacker.Pack(format, rows, count, tensor.Columns, memory + stripe * stripeBytes);
+            raised[stripe] = StripePacker.Pack(format, rows, count, tensor.Columns, packed + stripe * stripeBytes);
         }
     }
 
-    private static unsafe AlignedMemory Fill(long bytes, int items, WorkerGroup workers, FillItem fill, CancellationToken cancellationToken)
+    private static void Fill(int items, WorkerGroup workers, Action<int, int> fill, CancellationToken cancellationToken) => workers.For(items, (worker, item) =>
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var memory = new AlignedMemory(bytes);
-        try
-        {
-            byte* start = memory.Pointer;
-            workers.For(items, (worker, item) =>
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                fill(start, worker, item);
-            });
-            return memory;
-        }
-        catch
-        {
-            memory.Dispose();
-            throw;
-        }
-    }
+        fill(worker, item);
+    });
 
-    private unsafe delegate void FillItem(byte* memory, int worker, int item);
+    private static long WholeLines(long bytes) => (bytes + AlignedMemory.Alignment - 1) / AlignedMemory.Alignment * AlignedMemory.Alignment;
 }
 
 /// <summary>Where the weights of a tensor are kept.</summary>

@@ -6,28 +6,40 @@ namespace Llama2;
 /// <remarks>On Linux much of it at a time comes in huge pages where the system has them: what reads it all then does so up to twice as fast.</remarks>
 internal sealed unsafe class AlignedMemory : IDisposable
 {
-    private const int Alignment = 64;
+    /// <summary>Bytes of a cache line: where memory begins.</summary>
+    public const int Alignment = 64;
+
     private static long _liveBytes;
+    private readonly AlignedMemory? _whole;                      // of which this is a part
     private readonly bool _mapped;
-    private void* _start;
+    private void* _allocated;
+    private void* _start;                                        // in what is allocated, at the first whole line
 
     public AlignedMemory(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Bytes = bytes;
-        _start = SystemPages.Map(bytes);
-        _mapped = _start is not null;
+        _allocated = SystemPages.Map(bytes);
+        _mapped = _allocated is not null;
         if (!_mapped)
         {
-            _start = NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 1)), Alignment);
-            NativeMemory.Clear(_start, (nuint)bytes);
+            _allocated = NativeMemory.AllocZeroed(checked((nuint)bytes + Alignment));     // much of it: zeros that the system makes at the first use
         }
+
+        _start = (void*)(((nint)_allocated + Alignment - 1) & -Alignment);
 
         Interlocked.Add(ref _liveBytes, bytes);
         if (bytes > 0)
         {
             GC.AddMemoryPressure(bytes);
         }
+    }
+
+    private AlignedMemory(AlignedMemory whole, long offset, long bytes)
+    {
+        (_whole, Bytes) = (whole, bytes);
+        _start = whole.Pointer + offset;
+        GC.SuppressFinalize(this);
     }
 
     ~AlignedMemory() => Free();
@@ -41,7 +53,7 @@ internal sealed unsafe class AlignedMemory : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_start is null, this);
+            ObjectDisposedException.ThrowIf(_start is null || _whole is { _start: null }, this);
             return (byte*)_start;
         }
     }
@@ -62,6 +74,18 @@ internal sealed unsafe class AlignedMemory : IDisposable
         }
     }
 
+    /// <summary>A part of this memory, which ends with it; disposing of the part frees nothing.</summary>
+    /// <param name="offset">A multiple of <see cref="Alignment"/>.</param>
+    /// <param name="bytes">Bytes of the part.</param>
+    public AlignedMemory Part(long offset, long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(offset & (Alignment - 1), 0, nameof(offset));
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Bytes - bytes);
+        return new AlignedMemory(this, offset, bytes);
+    }
+
     public void Dispose()
     {
         Free();
@@ -70,21 +94,22 @@ internal sealed unsafe class AlignedMemory : IDisposable
 
     private void Free()
     {
-        if (_start is null)
+        _start = null;
+        if (_allocated is null)
         {
-            return;
+            return;                                              // a part, or freed already
         }
 
         if (_mapped)
         {
-            SystemPages.Unmap(_start, Bytes);
+            SystemPages.Unmap(_allocated, Bytes);
         }
         else
         {
-            NativeMemory.AlignedFree(_start);
+            NativeMemory.Free(_allocated);
         }
 
-        _start = null;
+        _allocated = null;
         Interlocked.Add(ref _liveBytes, -Bytes);
         if (Bytes > 0)
         {
