@@ -166,6 +166,7 @@ internal static unsafe class ByteTiles
     {
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         TFloats g0 = default, g1 = default, g2 = default, g3 = default, g4 = default, g5 = default;
+        bool twoStreams = TRows.Count == 1 && TFloats.Count == PanelRows;
         sbyte* x = input.Values;
         int* starts = input.Starts(128);
         for (int block = 0; block < blocks; block++)
@@ -194,17 +195,34 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                 t5 = TRows.Count > 5 ? TBytes.Add(t5, v, TBytes.Broadcast(x + 20)) : t5;
                 x += 4 * TRows.Count;
-                ReadAhead.Of(weights);
-                if (TFloats.Count == PanelRows)
+                if (twoStreams)
                 {
-                    ReadAhead.Of(weights + apart);
+                    ReadAhead.OfOneOfTwo(weights);
+                    ReadAhead.OfOneOfTwo(weights + apart);
+                }
+                else
+                {
+                    ReadAhead.Of(weights);
+                    if (TFloats.Count == PanelRows)
+                    {
+                        ReadAhead.Of(weights + apart);
+                    }
                 }
 
                 weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
+            if (twoStreams)
+            {
+                ReadAhead.OfOneOfTwo((byte*)scales);
+                ReadAhead.OfOneOfTwo((byte*)(scales + scalesApart));
+            }
+            else
+            {
+                ReadAhead.Of((byte*)scales);                                  // blocks are no whole number of lines
+            }
+
             TFloats scale = TFloats.LoadRaisedHalves(scales), scale2 = TFloats.LoadRaisedHalves(scales + scalesApart);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -7,6 +8,8 @@ internal static unsafe class StripeKernels
 {
     private const int Stripe = FloatTiles.StripeRows;
     private const int PanelRows = Stripe / 2;
+
+    private static readonly bool _readsTwoStreams = IsZen5();
 
     /// <summary>The instruction set of the products.</summary>
     public static string InstructionSet =>
@@ -24,6 +27,7 @@ internal static unsafe class StripeKernels
     /// <param name="rows">Inputs of the tile, from 1 to 6.</param>
     /// <param name="columns">Columns, whole blocks.</param>
     /// <param name="sums">[rows, 32].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyBytes(WeightFormat format, byte* stripe, ByteTile input, int rows, int columns, float* sums)
     {
         switch (rows)
@@ -47,6 +51,7 @@ internal static unsafe class StripeKernels
     /// <param name="columns">Columns.</param>
     /// <param name="sums">[rows, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddPlain(WeightFormat format, bool raised, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
     {
         switch (format)
@@ -74,10 +79,11 @@ internal static unsafe class StripeKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyBytes<TRows>(WeightFormat format, byte* stripe, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
     {
-        if (format == WeightFormat.Q8_0 && TRows.Count > 1 && DotBytes512.IsSupported)
+        if (format == WeightFormat.Q8_0 && DotBytes512.IsSupported && (TRows.Count > 1 || _readsTwoStreams))
         {
             BytesOfStripe<TRows>(stripe, input, columns, sums);
             return;
@@ -106,6 +112,7 @@ internal static unsafe class StripeKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Nibbles<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
     {
@@ -131,6 +138,7 @@ internal static unsafe class StripeKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Bytes<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
     {
@@ -167,7 +175,8 @@ internal static unsafe class StripeKernels
         }
     }
 
-    /// <summary>Both panels at once. A single input takes one after the other, as one stream from memory.</summary>
+    /// <summary>Both panels at once. A single input takes one after the other, as one stream from memory, unless the processor reads two of them faster.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BytesOfStripe<TRows>(byte* stripe, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
     {
@@ -178,6 +187,20 @@ internal static unsafe class StripeKernels
             weights, scales, apart, apart / sizeof(ushort), input, columns / ByteTile.BlockLength, sums, Stripe);
     }
 
+    /// <summary>AMD's family 26, where one input by a Q8_0 matrix in memory takes seven eighths of the time with two streams.</summary>
+    private static bool IsZen5()
+    {
+        if (!X86Base.IsSupported)
+        {
+            return false;
+        }
+
+        (_, int vendor, _, _) = X86Base.CpuId(0, 0);
+        (int signature, _, _, _) = X86Base.CpuId(1, 0);
+        return vendor == 0x68747541 && ((signature >> 8) & 15) + ((signature >> 20) & 255) == 26;       // "Auth"enticAMD; base and extended family
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void KQuants<TRows, TWeights>(byte* panel, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
         where TWeights : struct, IKWeights
@@ -238,6 +261,7 @@ internal static unsafe class StripeKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddPlain<TWeights>(byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
         where TWeights : struct, IPlainWeights
     {
@@ -252,6 +276,7 @@ internal static unsafe class StripeKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddPlain<TRows, TWeights>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights

@@ -41,6 +41,7 @@ public unsafe class ByteTilesTests
         format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, DotBytes512, Floats512>()) : Pick(rows, new OneRegister<ByteWeights, DotBytes512, Floats512>()));
 
     [Vnni512Theory]
+    [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
