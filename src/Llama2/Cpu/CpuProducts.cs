@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Llama2;
 
 /// <summary>The matrix products of a forward pass and the steps that make their inputs, on all threads.</summary>
@@ -88,6 +90,7 @@ internal sealed unsafe class CpuProducts : IDisposable
         Array.ForEach(_sums, memory => memory.Dispose());
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Run(float* input, int count, ReadOnlySpan<CpuProduct> products, bool add)
     {
         _add = add;
@@ -115,6 +118,7 @@ internal sealed unsafe class CpuProducts : IDisposable
 
     private void Fill(int worker, int tile) => _inputs.FillBytes(tile);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyStripe(int worker, int stripe)
     {
         int index = 0;

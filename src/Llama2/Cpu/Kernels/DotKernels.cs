@@ -41,6 +41,7 @@ internal static unsafe class DotKernels
         return lanes[0];
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static float DotAvx512(float* x, float* y, int length)
     {
         Vector512<float> sum = default;
@@ -60,6 +61,7 @@ internal static unsafe class DotKernels
         return Fold(sum);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static float DotAvx2(float* x, float* y, int length)
     {
         Vector256<float> low = default, high = default;
@@ -81,6 +83,7 @@ internal static unsafe class DotKernels
         return Fold(low + high);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static float DotAdvSimd(float* x, float* y, int length)
     {
         Vector128<float> a = default, b = default, c = default, d = default;

@@ -8,17 +8,26 @@ namespace Llama2;
 /// <summary>The element-wise steps of a transformer block, the same bits with every instruction set.</summary>
 /// <remarks>
 /// Sums keep <see cref="DotKernels"/>'s order; the exponential is our own, one fixed sequence of fused multiply-adds per element, since the
-/// libraries' bits depend on the width of the registers. Additions and multiplications of single elements are exact in that sense anyway.
+/// libraries' bits depend on the width of the registers. Additions and multiplications of single elements are exact in that sense anyway. What a forward
+/// pass calls is compiled once and for good, as the kernels are: the first tokens do not wait for a second compilation.
 /// </remarks>
 internal static unsafe class ElementKernels
 {
     /// <summary>output = input ÷ √(mean of squares + ε) · weight (Zhang and Sennrich 2019).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RmsNorm(float* input, float* weight, float epsilon, float* output, int length)
     {
         float scale = 1 / MathF.Sqrt(DotKernels.Dot(input, input, length) / length + epsilon);
-        var result = new Span<float>(output, length);
-        TensorPrimitives.Multiply(new ReadOnlySpan<float>(input, length), scale, result);
-        TensorPrimitives.Multiply(result, new ReadOnlySpan<float>(weight, length), result);
+        int i = 0;
+        for (; i + 8 <= length; i += 8)
+        {
+            (Vector256.Load(input + i) * scale * Vector256.Load(weight + i)).Store(output + i);
+        }
+
+        for (; i < length; i++)
+        {
+            output[i] = input[i] * scale * weight[i];
+        }
     }
 
     /// <summary>sum[i] += addend[i].</summary>
@@ -33,10 +42,19 @@ internal static unsafe class ElementKernels
     }
 
     /// <summary>values[i] *= factor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale(float* values, float factor, int length)
     {
-        var result = new Span<float>(values, length);
-        TensorPrimitives.Multiply(result, factor, result);
+        int i = 0;
+        for (; i + 8 <= length; i += 8)
+        {
+            (Vector256.Load(values + i) * factor).Store(values + i);
+        }
+
+        for (; i < length; i++)
+        {
+            values[i] *= factor;
+        }
     }
 
     /// <summary>Turns the pairs (i, i + half) of one head by their angles.</summary>
@@ -104,7 +122,7 @@ internal static unsafe class ElementKernels
             return (float.NegativeInfinity, 0);
         }
 
-        float largest = TensorPrimitives.Max(new ReadOnlySpan<float>(values, length));
+        float largest = Largest(values, length);
         Vector256<float> low = default, high = default;                       // 16 lanes of partial sums, whatever the registers
         float* buffer = stackalloc float[16];
         int i = 0;
@@ -148,6 +166,34 @@ internal static unsafe class ElementKernels
         Vector128<float> four = eight.GetLower() + eight.GetUpper();
         Vector64<float> two = four.GetLower() + four.GetUpper();
         return (largest, two[0] + two[1]);
+    }
+
+    /// <summary>The largest of one or more values; NaN if one is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Largest(float* values, int length)
+    {
+        float largest = float.NegativeInfinity;
+        int i = 0;
+        if (length >= 8)
+        {
+            Vector256<float> lanes = Vector256.Create(largest);
+            for (; i + 8 <= length; i += 8)
+            {
+                lanes = Vector256.Max(lanes, Vector256.Load(values + i));
+            }
+
+            for (int lane = 0; lane < 8; lane++)
+            {
+                largest = MathF.Max(largest, lanes[lane]);
+            }
+        }
+
+        for (; i < length; i++)
+        {
+            largest = MathF.Max(largest, values[i]);
+        }
+
+        return largest;
     }
 
     /// <inheritdoc cref="Exp(Vector256{float})"/>

@@ -29,10 +29,10 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     /// <summary>Numbers of an input.</summary>
     public int Columns { get; private set; }
 
-    public int Tiles => (Count + MostTileRows - 1) / MostTileRows;
+    public int Tiles { get; private set; }
 
     /// <summary>Inputs of every tile but the last, which may have fewer: tiles are as equal as can be, since small ones are hardly quicker.</summary>
-    public int TileRows => TileRowsFor(Count);
+    public int TileRows { get; private set; }
 
     /// <summary>Inputs of a tile where there are so many in all: <see cref="MostTileRows"/> at most, and as equally shared out as can be.</summary>
     public static int TileRowsFor(int count)
@@ -52,6 +52,7 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     {
         _inputs = inputs;
         (Count, Columns) = (count, columns);
+        (Tiles, TileRows) = ((count + MostTileRows - 1) / MostTileRows, TileRowsFor(count));
     }
 
     /// <summary>Makes room for the integers; the tiles are then filled by <see cref="FillBytes"/>. The columns are whole blocks.</summary>

@@ -51,6 +51,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     private WeightMatrix(WeightFormat format, int rows, int columns)
     {
         (Format, Rows, Columns) = (format, rows, columns);
+        (Stripes, ReadsBytes) = (StripesOf(rows), format.BlockLength() > 1);
         _rowBytes = checked((int)format.RowBytes(columns));
         _stripeBytes = (nint)StripePacker.StripeBytes(format, columns);
     }
@@ -61,13 +62,16 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     public int Columns { get; }
 
+    /// <summary>The weights in whatever order: <see cref="ByteSize"/> bytes.</summary>
+    public byte* Weights => _stripes is null ? _rows : _stripes;
+
     public long ByteSize => _owned?.Bytes ?? (long)Rows * _rowBytes;
 
     /// <summary>Units of work of a multiplication.</summary>
-    public int Stripes => StripesOf(Rows);
+    public int Stripes { get; }
 
     /// <summary>Whether the kernels read inputs as integers rather than floats.</summary>
-    public bool ReadsBytes => Format.BlockLength() > 1;
+    public bool ReadsBytes { get; }
 
     /// <summary>Bytes that a thread needs to pack a stripe into, and to widen weights.</summary>
     public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + sizeof(float) * (ReadsBytes ? Columns : Format == WeightFormat.F32 ? 0L : ChunkColumns * StripeRows);
@@ -101,6 +105,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <param name="add">Whether the product is added to the output.</param>
     /// <param name="sums">[inputs, 32] floats of the calling thread.</param>
     /// <param name="scratch"><see cref="ScratchBytes"/> of the calling thread.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void MultiplyStripe(int stripe, InputTiles inputs, float* output, bool add, float* sums, byte* scratch)
     {
         int first = stripe * StripeRows, count = Math.Min(StripeRows, Rows - first);
@@ -177,6 +182,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     }
 
     /// <summary>Chunk by chunk of columns, each widened once and then used by all tiles; the sums go on from chunk to chunk.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyPlain(byte* weights, bool raised, InputTiles inputs, float* sums, float* chunk)
     {
         new Span<float>(sums, inputs.Count * StripeRows).Clear();
