@@ -6,7 +6,10 @@ namespace Llama2.Cli;
 /// <param name="Batch">Sequences at a time.</param>
 /// <param name="Speeds">Tokens per second of every repetition, all sequences together.</param>
 /// <param name="Work">What a token needs at least: products to read it, bytes of weights to decode it.</param>
-internal sealed record BenchRow(string What, int Tokens, int Batch, IReadOnlyList<double> Speeds, double Work)
+/// <param name="Reading">Bytes per second at which the same weights were read and nothing else, in turns with decoding.</param>
+internal sealed record BenchRow(string What, int Tokens, int Batch, IReadOnlyList<double> Speeds, double Work, double? Reading = null)
 {
-    public double Median => Speeds.Order().ElementAt(Speeds.Count / 2);
+    public double Median => MedianOf(Speeds);
+
+    public static double MedianOf(IReadOnlyList<double> numbers) => numbers.Order().ElementAt(numbers.Count / 2);
 }

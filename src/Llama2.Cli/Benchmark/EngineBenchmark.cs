@@ -3,8 +3,12 @@ using System.Diagnostics;
 namespace Llama2.Cli;
 
 /// <summary>Speeds of a loaded model, measured through its engine as any caller meets it.</summary>
-internal sealed class EngineBenchmark(LlamaModel model, int repeats)
+/// <param name="model">The model.</param>
+/// <param name="repeats">Repetitions of each measurement.</param>
+/// <param name="warmUp">How long the same runs before them, once at least: the runtime compiles again what runs often, on one of the processors.</param>
+internal sealed class EngineBenchmark(LlamaModel model, int repeats, TimeSpan warmUp)
 {
+    private static readonly TimeSpan _readingTime = TimeSpan.FromSeconds(0.25);
     private static readonly GenerationOptions _greedy = new() { DoSample = false, IgnoreEos = true };
     private readonly Random _random = new(1);
 
@@ -17,7 +21,7 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats)
     /// <summary>Reads new prompts of so many tokens, one after the other.</summary>
     public async Task<BenchRow> PrefillAsync(int tokens, CancellationToken cancellationToken)
     {
-        await RunAsync(Prompt(tokens), 1, cancellationToken);
+        await WarmUpAsync(() => RunAsync(Prompt(tokens), 1, cancellationToken));
         List<double> speeds = [];
         for (int i = 0; i < repeats; i++)
         {
@@ -37,17 +41,20 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats)
             await RunAsync(prompt, 1, cancellationToken);
         }
 
-        List<double> speeds = [];
-        for (int i = 0; i < repeats + 1; i++)
+        await WarmUpAsync(AllAsync);
+        List<double> speeds = [], readings = [Reading()];
+        for (int i = 0; i < repeats; i++)
         {
-            GenerationResult[] results = await Task.WhenAll(prompts.Select(prompt => RunAsync(prompt, tokens + 1, cancellationToken)));
-            if (i > 0)                                                          // the first warms up
-            {
-                speeds.Add(batch * tokens / results.Max(result => result.Timings.Decode.TotalSeconds));
-            }
+            GenerationResult[] results = await AllAsync();
+            speeds.Add(batch * tokens / results.Max(result => result.Timings.Decode.TotalSeconds));
+            readings.Add(Reading());
         }
 
-        return new("decode", depth, batch, speeds, WeightBytes / batch);
+        return new("decode", depth, batch, speeds, WeightBytes / batch, readings.Average());
+
+        double Reading() => ((CpuBackend)model.Backend).MeasureReading(_readingTime);
+
+        Task<GenerationResult[]> AllAsync() => Task.WhenAll(prompts.Select(prompt => RunAsync(prompt, tokens + 1, cancellationToken)));
     }
 
     /// <summary>Managed bytes that one more forward pass of a single token allocates, without the engine and the caller.</summary>
@@ -149,6 +156,16 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats)
         return (Median(alone), Median(beside), beside.Max());
 
         static TimeSpan Median(List<TimeSpan> times) => times.Order().ElementAt(times.Count / 2);
+    }
+
+    private async Task WarmUpAsync(Func<Task> run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        do
+        {
+            await run();
+        }
+        while (Stopwatch.GetElapsedTime(start) < warmUp);
     }
 
     private int[] Prompt(int tokens) => [.. Enumerable.Range(0, tokens).Select(_ => _random.Next(model.Config.VocabularySize))];

@@ -9,11 +9,12 @@ namespace Llama2.Cli;
 internal sealed class BenchCommand : Command
 {
     private const string Details = """
-        Every speed is the median of the repetitions, measured through the engine as any caller meets it, with random prompts, greedy choice and no
-        prompt lookup. In the same run the machine is measured: reading memory (huge pages where the system has them), multiplying singles in
-        registers, and our kernels of Q8_0 and Q4_0 on operands in the first cache. "of the floor" is how much of that a speed uses: decoding reads
-        every weight once per step; a prompt multiplies every weight once per token, singles for plain weights, so for Q8_0 and Q4_0 it says what is
-        lost around our own kernel; K-quants are held against that of Q4_0. Other programs that run meanwhile make all of it slower.
+        Every speed is the median of the repetitions behind others that are not counted, measured through the engine as any caller meets
+        it, with random prompts, greedy choice and no prompt lookup. "of the floor" is how much a speed uses of what this machine allows, which is measured
+        in the same run. Decoding reads every weight once per step: between its repetitions the same weights are read and nothing is done with them. A
+        prompt multiplies every weight once per token: singles in registers for plain weights, our kernels of Q8_0 and Q4_0 on operands in the first
+        cache for those, so that it says what is lost around our own kernel; K-quants are held against that of Q4_0. Other programs that run
+        meanwhile make all of it slower.
         """;
 
     private readonly ModelArguments _model = new();
@@ -22,6 +23,7 @@ internal sealed class BenchCommand : Command
     private readonly Option<int[]> _batch = Lengths("--batch", "Sequences that decode at the same time", 1, 8);
     private readonly Option<int> _decode = Number("--decode", "Tokens to decode", 32);
     private readonly Option<int> _repeat = Number("--repeat", "Repetitions of each measurement", 5);
+    private readonly Option<double> _warmUp = Seconds("--warm-up", "Seconds of each measurement that are not counted, once at least", 2);
     private readonly Option<int> _secondTurn = new("--second-turn") { Description = "Also a chat whose first turn has so many tokens, and the time to the first token of its second", HelpName = "TOKENS" };
     private readonly Option<int> _beside = new("--beside") { Description = "Also the time between two tokens of a chat while a prompt of so many tokens is read", HelpName = "TOKENS" };
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object" };
@@ -30,7 +32,7 @@ internal sealed class BenchCommand : Command
         : base("bench", "Measures how fast a model runs here, beside what the machine allows.")
     {
         _model.AddTo(this, takesDevice: false);                             // the floors are this processor's
-        foreach (Option option in new Option[] { _prompt, _depth, _batch, _decode, _repeat, _secondTurn, _beside, _json })
+        foreach (Option option in new Option[] { _prompt, _depth, _batch, _decode, _repeat, _warmUp, _secondTurn, _beside, _json })
         {
             Add(option);
         }
@@ -53,7 +55,7 @@ internal sealed class BenchCommand : Command
         }
 
         var report = new BenchReport { LoadToFirstToken = Stopwatch.GetElapsedTime(start) };
-        var benchmark = new EngineBenchmark(model, parse.GetValue(_repeat));
+        var benchmark = new EngineBenchmark(model, parse.GetValue(_repeat), TimeSpan.FromSeconds(parse.GetValue(_warmUp)));
         report.AllocatedPerPass = benchmark.AllocationPerPass(Math.Min(parse.GetValue(_decode), model.ContextLength));
         foreach (int tokens in prompts)
         {
@@ -100,6 +102,19 @@ internal sealed class BenchCommand : Command
             if (result.GetValueOrDefault<int>() < 1)
             {
                 result.AddError($"{name}: at least 1 is needed.");
+            }
+        });
+        return option;
+    }
+
+    private static Option<double> Seconds(string name, string description, double value)
+    {
+        var option = new Option<double>(name) { Description = $"{description} [default: {value}]", HelpName = "SECONDS", DefaultValueFactory = _ => value };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (>= 0 and <= 3600))
+            {
+                result.AddError($"{name}: a number from 0 to 3600 is needed.");
             }
         });
         return option;

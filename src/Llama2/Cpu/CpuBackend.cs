@@ -85,6 +85,15 @@ internal sealed unsafe class CpuBackend : LlamaBackend
         return new CpuAdapter(_weights, adapter);
     }
 
+    /// <summary>How fast the weights that every token meets can be read on the threads of the model; no pass may run meanwhile.</summary>
+    /// <param name="time">For how long to read.</param>
+    /// <returns>Bytes per second.</returns>
+    public double MeasureReading(TimeSpan time)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new WeightReading(_weights.MultipliedMatrices, _workers).Measure(time);
+    }
+
     public override KeyValueCache CreateCache() => new CpuKeyValueCache(Config, ContextLength, _cacheFormat);
 
     public override long CacheBytes(int tokens) =>

@@ -1,49 +1,22 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Llama2;
 
-/// <summary>What this machine could do at best, measured: the floors that a forward pass is held against.</summary>
-/// <param name="ReadBytesPerSecond">Reading memory far larger than the caches, in huge pages where the system has them, for half a second.</param>
+/// <summary>How fast this machine could multiply at best, measured: the floors that reading a prompt is held against.</summary>
 /// <param name="FloatProductsPerSecond">Fused multiply-adds of singles in registers: one product and one addition each.</param>
 /// <param name="ByteProductsPerSecond">Products of bytes with their additions, by the kernel of Q8_0 on operands in the first caches.</param>
 /// <param name="NibbleProductsPerSecond">The same by the kernel of Q4_0.</param>
-internal readonly record struct MachineSpeed(
-    double ReadBytesPerSecond, double FloatProductsPerSecond, double ByteProductsPerSecond, double NibbleProductsPerSecond)
+internal readonly record struct MachineSpeed(double FloatProductsPerSecond, double ByteProductsPerSecond, double NibbleProductsPerSecond)
 {
-    private const long ReadBytes = 512 << 20;
     private const int Rounds = 5;
-    private const double ReadSeconds = 0.5;
 
-    /// <summary>Measures for about two seconds.</summary>
-    /// <remarks>
-    /// Products are the best of several rounds, since a neighbour can only make them slower. Reading is a median, as the speeds are that it is held
-    /// against: memory that is shared gives twice as much for moments, and nobody decodes in moments.
-    /// </remarks>
+    /// <summary>Measures for about a second: the best of several rounds, since a neighbour can only make them slower.</summary>
     /// <param name="threads">Threads, as for a model.</param>
     public static MachineSpeed Measure(int threads)
     {
         using var workers = new WorkerGroup(threads);
-        return new(Read(workers), Floats(workers), Integers(WeightFormat.Q8_0, workers), Integers(WeightFormat.Q4_0, workers));
-    }
-
-    private static unsafe double Read(WorkerGroup workers)
-    {
-        using var memory = new AlignedMemory(ReadBytes);
-        byte* start = memory.Pointer;
-        long share = ReadBytes / workers.Threads / 4096 * 4096;
-        workers.For(workers.Threads, (_, part) => new Span<byte>(start + part * share, (int)share).Fill(1));      // pages of zeros may be one page
-        long sink = 0;
-        List<double> rounds = [];
-        for (long begin = Stopwatch.GetTimestamp(); rounds.Count < Rounds || Stopwatch.GetElapsedTime(begin).TotalSeconds < ReadSeconds;)
-        {
-            long round = Stopwatch.GetTimestamp();
-            workers.For(workers.Threads, (_, part) => Interlocked.Add(ref sink, Sum(start + part * share, share)));
-            rounds.Add(Stopwatch.GetElapsedTime(round).TotalSeconds);
-        }
-
-        return sink == 0 ? 0 : share * workers.Threads / rounds.Order().ElementAt(rounds.Count / 2);
+        return new(Floats(workers), Integers(WeightFormat.Q8_0, workers), Integers(WeightFormat.Q4_0, workers));
     }
 
     private static unsafe double Floats(WorkerGroup workers)
@@ -92,23 +65,6 @@ internal readonly record struct MachineSpeed(
         }
 
         return best;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe long Sum(byte* start, long length)
-    {
-        Vector256<long> a = default, b = default, c = default, d = default;
-        for (byte* at = start; at < start + length; at += 128)
-        {
-            ReadAhead.Of(at);
-            ReadAhead.Of(at + 64);
-            a |= Vector256.Load((long*)at);
-            b |= Vector256.Load((long*)(at + 32));
-            c |= Vector256.Load((long*)(at + 64));
-            d |= Vector256.Load((long*)(at + 96));
-        }
-
-        return Vector256.Sum(a | b | c | d);
     }
 
     /// <summary>Ten independent chains, more than any core needs to hide how long one step takes.</summary>

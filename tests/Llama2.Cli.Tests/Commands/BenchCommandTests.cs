@@ -4,7 +4,7 @@ namespace Llama2.Cli.Tests;
 
 public sealed class BenchCommandTests(TinyModelFixture model) : IClassFixture<TinyModelFixture>
 {
-    private static readonly string[] _quick = ["--prompt", "8,20", "--depth", "4", "--batch", "1,2", "--decode", "4", "--repeat", "1"];
+    private static readonly string[] _quick = ["--prompt", "8,20", "--depth", "4", "--batch", "1,2", "--decode", "4", "--repeat", "1", "--warm-up", "0"];
 
     [Fact]
     public async Task Bench_Json_HasARowForEachMeasurement()
@@ -41,6 +41,8 @@ public sealed class BenchCommandTests(TinyModelFixture model) : IClassFixture<Ti
     [InlineData("--prompt", "8,x")]
     [InlineData("--batch", "")]
     [InlineData("--repeat", "0")]
+    [InlineData("--warm-up", "-1")]
+    [InlineData("--warm-up", "NaN")]
     [InlineData("--prompt", "100000")]
     public async Task Bench_WrongNumbers_SaysSo(string option, string value)
     {

@@ -23,6 +23,19 @@ public class CpuBackendTests : LlamaBackendContract
         Assert.Equal(threads, other.Info.Threads);
     }
 
+    [Fact]
+    public void MeasureReading_PackedAndMapped_ReadsAllThatIsMultiplied()
+    {
+        using RandomCheckpoint checkpoint = TinyModels.Create();
+        foreach (WeightRepacking repack in new[] { WeightRepacking.OnLoad, WeightRepacking.Never })
+        {
+            using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { Threads = 2, Repack = repack });
+            Assert.True(backend.MeasureReading(TimeSpan.Zero) > 0);
+            backend.Dispose();
+            Assert.Throws<ObjectDisposedException>(() => backend.MeasureReading(TimeSpan.Zero));
+        }
+    }
+
     [Theory]
     [InlineData(null, null, "F9BA1BDE834B6E04")]
     [InlineData(WeightFormat.Q8_0, null, "E8FE0E31888D3497")]
