@@ -181,17 +181,17 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
     }
 
-    /// <summary>Chunk by chunk of columns, each widened once and then used by all tiles; the sums go on from chunk to chunk.</summary>
+    /// <summary>For several tiles chunk by chunk of columns, each widened once and then used by all of them; the sums go on from chunk to chunk.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyPlain(byte* weights, bool raised, InputTiles inputs, float* sums, float* chunk)
     {
         new Span<float>(sums, inputs.Count * StripeRows).Clear();
-        int weightBytes = Format.BlockBytes();
-        for (int start = 0; start < Columns; start += ChunkColumns)
+        bool widen = inputs.Tiles > 1 && Format != WeightFormat.F32;
+        int weightBytes = Format.BlockBytes(), most = inputs.Tiles > 1 ? ChunkColumns : Columns;
+        for (int start = 0; start < Columns; start += most)
         {
-            int columns = Math.Min(ChunkColumns, Columns - start);
+            int columns = Math.Min(most, Columns - start);
             byte* from = weights + (nint)start * StripeRows * weightBytes;
-            bool widen = inputs.Tiles > 1 && Format != WeightFormat.F32;
             if (widen)
             {
                 StripeKernels.Widen(Format, raised, from, columns * StripeRows, chunk);
