@@ -147,7 +147,7 @@ internal sealed unsafe class CpuAttention : IDisposable
                 if (group.Visible(query + rows - 1, _headGroup) > start + at)
                 {
                     float* from = queries + query * _config.HeadSize;
-                    StripeKernels.AddPlain(keys.Format, raised: false, keys.Pointer, from, _config.HeadSize, rows, _config.HeadSize, scores + query * stride + at, stride);
+                    StripeKernels.AddPlain(keys.Format, raised: false, keys.Pointer, from, _config.HeadSize, rows, _config.HeadSize, scores + query * stride + at, stride, keys.Ahead);
                 }
             }
         }
@@ -168,7 +168,7 @@ internal sealed unsafe class CpuAttention : IDisposable
                 float* weights = probabilities + query * stride + at, to = sums + query * _paddedSize;
                 for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > start + at; stripe++)
                 {
-                    StripeKernels.AddPlain(values.Format, raised: false, values.Pointer + stripe * stripeBytes, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
+                    StripeKernels.AddPlain(values.Format, raised: false, values.Pointer + stripe * stripeBytes, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize, values.Ahead);
                 }
             }
         }

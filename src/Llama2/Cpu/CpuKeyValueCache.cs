@@ -88,7 +88,7 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
         {
             case WeightFormat.F16 when widen:
                 StripeKernels.Widen(format, raised: false, numbers, dimensions * BlockTokens, singles);
-                return new((byte*)singles, WeightFormat.F32);
+                return new((byte*)singles, WeightFormat.F32, ReadAhead.None);
             case WeightFormat.Q8_0:
                 ushort* scales = Scales(numbers, dimensions);
                 for (int first = 0; first < dimensions; first += FloatTiles.StripeRows, scales += BlockTokens)
@@ -104,9 +104,9 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
                     }
                 }
 
-                return new((byte*)singles, WeightFormat.F32);
+                return new((byte*)singles, WeightFormat.F32, ReadAhead.None);
             default:
-                return new(numbers, format);
+                return new(numbers, format, ReadAhead.Lines);
         }
     }
 
@@ -174,10 +174,12 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
     }
 
     /// <summary>Numbers in the order of the kernels.</summary>
-    public readonly struct Numbers(byte* pointer, WeightFormat format)
+    public readonly struct Numbers(byte* pointer, WeightFormat format, ReadAhead ahead)
     {
         public byte* Pointer => pointer;
 
         public WeightFormat Format => format;
+
+        public ReadAhead Ahead => ahead;
     }
 }

@@ -48,7 +48,7 @@ internal readonly record struct MachineSpeed(double FloatProductsPerSecond, doub
             {
                 StripeKernels.MultiplyBytes(
                     format, stripe + part * StripePacker.StripeBytes(format, Columns), tile, InputTiles.MostTileRows, Columns,
-                    sum + part * InputTiles.MostTileRows * WeightMatrix.StripeRows);
+                    sum + part * InputTiles.MostTileRows * WeightMatrix.StripeRows, cached: true);
             }
         }));
         return (double)Repeats * InputTiles.MostTileRows * WeightMatrix.StripeRows * Columns * workers.Threads / best;

@@ -51,21 +51,24 @@ internal sealed unsafe class WeightReading
         static double Median(List<double> rounds) => rounds.Order().ElementAt(rounds.Count / 2);
     }
 
-    private void ReadPiece(int worker, int item) => Interlocked.Or(ref _bits, Bits((byte*)_pieces[item].Start, _pieces[item].Bytes, _ahead));
+    private void ReadPiece(int worker, int item)
+    {
+        (nint start, long bytes) = _pieces[item];
+        long bits = !_ahead ? Bits<NothingAhead>((byte*)start, bytes) :
+            ReadAheads.OfMemory == ReadAhead.Pages ? Bits<PagesAhead>((byte*)start, bytes) : Bits<LinesAhead>((byte*)start, bytes);
+        Interlocked.Or(ref _bits, bits);
+    }
 
     /// <summary>All bytes, but for less than 128 at the end.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static long Bits(byte* start, long bytes, bool ahead)
+    private static long Bits<TAhead>(byte* start, long bytes)
+        where TAhead : struct, IReadAhead
     {
         Vector256<long> a = default, b = default, c = default, d = default;
         for (byte* at = start, end = start + bytes - StepBytes; at <= end; at += StepBytes)
         {
-            if (ahead)
-            {
-                ReadAhead.Of(at);
-                ReadAhead.Of(at + 64);
-            }
-
+            TAhead.Of(at);
+            TAhead.Of(at + 64);
             a |= Vector256.Load((long*)at);
             b |= Vector256.Load((long*)(at + 32));
             c |= Vector256.Load((long*)(at + 64));

@@ -25,11 +25,12 @@ internal static unsafe class ByteTiles
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void OneRegister<TRows, TWeights, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+    public static void OneRegister<TRows, TWeights, TBytes, TFloats, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
         where TRows : struct, ITileRows
         where TWeights : struct, IBlockWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         sbyte* x = input.Values;
@@ -61,17 +62,17 @@ internal static unsafe class ByteTiles
                 s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                 x += 4 * TRows.Count;
-                ReadAhead.Of(weights);
+                TAhead.Of(weights);
                 if (TWeights.Lines > 1)
                 {
-                    ReadAhead.Of(weights + LineBytes);
+                    TAhead.Of(weights + LineBytes);
                 }
 
                 weights += TWeights.Lines * LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
+            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
             weights += ScaleBytes;
@@ -94,10 +95,11 @@ internal static unsafe class ByteTiles
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void BytesAsNibbles<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+    public static void BytesAsNibbles<TRows, TBytes, TFloats, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
         where TRows : struct, ITileRows
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         sbyte* x = input.Values;
@@ -129,12 +131,12 @@ internal static unsafe class ByteTiles
                 l5 = TRows.Count > 5 ? TBytes.Add(l5, low, TBytes.Broadcast(x + 20)) : l5;
                 h5 = TRows.Count > 5 ? TBytes.Add(h5, high, TBytes.Broadcast(x + 20)) : h5;
                 x += 4 * TRows.Count;
-                ReadAhead.Of(weights);
+                TAhead.Of(weights);
                 weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
+            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
@@ -159,14 +161,14 @@ internal static unsafe class ByteTiles
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void TwoRegisters<TRows, TBytes, TFloats>(byte* weights, ushort* scales, nint apart, nint scalesApart, ByteTile input, int blocks, float* sums, int stride)
+    public static void TwoRegisters<TRows, TBytes, TFloats, TAhead>(byte* weights, ushort* scales, nint apart, nint scalesApart, ByteTile input, int blocks, float* sums, int stride)
         where TRows : struct, ITileRows
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
         TFloats g0 = default, g1 = default, g2 = default, g3 = default, g4 = default, g5 = default;
-        bool twoStreams = TRows.Count == 1 && TFloats.Count == PanelRows;
         sbyte* x = input.Values;
         int* starts = input.Starts(128);
         for (int block = 0; block < blocks; block++)
@@ -195,32 +197,20 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                 t5 = TRows.Count > 5 ? TBytes.Add(t5, v, TBytes.Broadcast(x + 20)) : t5;
                 x += 4 * TRows.Count;
-                if (twoStreams)
+                TAhead.Of(weights);
+                if (TFloats.Count == PanelRows)
                 {
-                    ReadAhead.OfOneOfTwo(weights);
-                    ReadAhead.OfOneOfTwo(weights + apart);
-                }
-                else
-                {
-                    ReadAhead.Of(weights);
-                    if (TFloats.Count == PanelRows)
-                    {
-                        ReadAhead.Of(weights + apart);
-                    }
+                    TAhead.Of(weights + apart);
                 }
 
                 weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            if (twoStreams)
+            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
+            if (TFloats.Count == PanelRows)
             {
-                ReadAhead.OfOneOfTwo((byte*)scales);
-                ReadAhead.OfOneOfTwo((byte*)(scales + scalesApart));
-            }
-            else
-            {
-                ReadAhead.Of((byte*)scales);                                  // blocks are no whole number of lines
+                TAhead.Of((byte*)(scales + scalesApart));
             }
 
             TFloats scale = TFloats.LoadRaisedHalves(scales), scale2 = TFloats.LoadRaisedHalves(scales + scalesApart);
@@ -253,8 +243,9 @@ internal static unsafe class ByteTiles
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void JoinedBytes<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+    public static void JoinedBytes<TRows, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
         where TRows : struct, ITileRows
+        where TAhead : struct, IReadAhead
     {
         for (int m = 0; m < TRows.Count; m++)
         {
@@ -296,12 +287,12 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(s5, w, y) : s5;
                 t5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(t5, v, y) : t5;
                 x += 4 * TRows.Count;
-                ReadAhead.Of(weights);
+                TAhead.Of(weights);
                 weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            ReadAhead.Of((byte*)scales);                                      // blocks are no whole number of lines
+            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
             Vector512<float> scale = Floats512.LoadRaisedHalves(scales).Value;
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;

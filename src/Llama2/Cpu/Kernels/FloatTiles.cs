@@ -17,10 +17,11 @@ internal static unsafe class FloatTiles
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Add<TRows, TWeights, TFloats>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
+    public static void Add<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         TFloats s0 = TFloats.Load(sums);
         TFloats t0 = TFloats.Load(sums + TFloats.Count);
@@ -56,7 +57,12 @@ internal static unsafe class FloatTiles
             x = TRows.Count > 5 ? TFloats.Broadcast(inputs[offset5]) : default;
             s5 = TRows.Count > 5 ? TFloats.MultiplyAdd(w, x, s5) : s5;
             t5 = TRows.Count > 5 ? TFloats.MultiplyAdd(v, x, t5) : t5;
-            ReadAhead.Of(weights);
+            TAhead.Of(weights);
+            if (TWeights.Size > sizeof(ushort))
+            {
+                TAhead.Of(weights + StripeRows * sizeof(ushort));
+            }
+
             weights += StripeRows * TWeights.Size;
             inputs++;
         }

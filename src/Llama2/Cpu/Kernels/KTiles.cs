@@ -34,11 +34,12 @@ internal static unsafe class KTiles
     /// <param name="sums">[inputs, <paramref name="stride"/>] of the panel.</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Multiply<TRows, TWeights, TBytes, TFloats>(byte* panel, int row, ByteTile input, int superblocks, float* sums, int stride)
+    public static void Multiply<TRows, TWeights, TBytes, TFloats, TAhead>(byte* panel, int row, ByteTile input, int superblocks, float* sums, int stride)
         where TRows : struct, ITileRows
         where TWeights : struct, IKWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         int offset = 8 << TWeights.UpperBits;
         byte mask = (byte)(offset * 2 - 16);                                  // of the upper bits, in their place
@@ -53,7 +54,7 @@ internal static unsafe class KTiles
             byte* weights = panel + HeadBytes + 4 * row;
             for (int line = 0; line < HeadBytes; line += LineBytes)
             {
-                ReadAhead.Of(panel + line);
+                TAhead.Of(panel + line);
             }
 
             TFloats d = TFloats.LoadRaisedHalves(halves), least = TWeights.HasMinima ? TFloats.LoadRaisedHalves(halves + PanelRows) : default;
@@ -88,7 +89,7 @@ internal static unsafe class KTiles
                     s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                     x += 4 * TRows.Count;
                     upper = TWeights.UpperBits > 0 ? TBytes.ShiftRight(upper, 2 * TWeights.UpperBits) : upper;
-                    ReadAhead.Of(weights);
+                    TAhead.Of(weights);
                     weights += LineBytes;
                 }
 
@@ -113,7 +114,7 @@ internal static unsafe class KTiles
 
                 if (TWeights.UpperBits > 0)
                 {
-                    ReadAhead.Of(weights);
+                    TAhead.Of(weights);
                     weights += LineBytes;
                 }
 

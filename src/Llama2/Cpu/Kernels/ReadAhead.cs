@@ -3,18 +3,56 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
-/// <summary>Asks for memory that a stream will reach soon, where the processor can be asked.</summary>
-/// <remarks>
-/// Two distances: the second cache begins to fetch a line early enough for memory that many lines are waited for, and the first cache takes it over
-/// from there. Nothing is read, so an address beyond the end does no harm.
-/// </remarks>
-internal static unsafe class ReadAhead
+/// <summary>How a kernel asks for the memory that its stream will reach soon, where the processor can be asked.</summary>
+/// <remarks>A type of its own for each way (<see cref="IReadAhead"/>), since a kernel must not choose for every line.</remarks>
+internal enum ReadAhead
 {
-    private const int Near = 4096;                                            // bytes
-    private const int Far = 4 * Near;
-    private const int NearOfTwo = 2048;
+    /// <summary><see cref="NothingAhead"/>.</summary>
+    None,
 
-    /// <summary>To be called for every 64 bytes.</summary>
+    /// <summary><see cref="LinesAhead"/>.</summary>
+    Lines,
+
+    /// <summary><see cref="PagesAhead"/>.</summary>
+    Pages,
+}
+
+/// <summary>A way of asking for memory ahead. Nothing is read, so an address beyond the end does no harm.</summary>
+internal unsafe interface IReadAhead
+{
+    /// <summary>To be called for every 64 bytes of a stream.</summary>
+    static abstract void Of(byte* stream);
+}
+
+/// <summary>Operands are in the first cache.</summary>
+internal readonly unsafe struct NothingAhead : IReadAhead
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Of(byte* stream)
+    {
+    }
+}
+
+/// <summary>2 KiB ahead: for two streams side by side, where the processor itself looks further.</summary>
+internal readonly unsafe struct NearAhead : IReadAhead
+{
+    private const int Distance = 2048;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Of(byte* stream)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(stream + Distance);
+        }
+    }
+}
+
+/// <summary>Two distances: 4 KiB into the first cache, which is too late for memory that many lines are waited for, and 16 KiB into the second.</summary>
+internal readonly unsafe struct LinesAhead : IReadAhead
+{
+    private const int Near = 4096, Far = 4 * Near;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Of(byte* stream)
     {
@@ -24,14 +62,56 @@ internal static unsafe class ReadAhead
             Sse.Prefetch2(stream + Far);
         }
     }
+}
 
-    /// <summary>To be called for every 64 bytes of each of two streams that are read side by side, where the processor itself looks further ahead.</summary>
+/// <summary>Eight pages at a time, each from its beginning to its end, while the stream goes through the page before them.</summary>
+/// <remarks>
+/// Intel's processors fetch by themselves what a program will read next, but begin anew in every page. Asked for lines of eight pages in turns
+/// they do so in eight pages at once, and as many lines are under way as a core can wait for.
+/// </remarks>
+internal readonly unsafe struct PagesAhead : IReadAhead
+{
+    private const nuint LineBytes = 64, PageBytes = 4096, Pages = 8, PartBytes = PageBytes / Pages;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void OfOneOfTwo(byte* stream)
+    public static void Of(byte* stream)
     {
         if (Sse.IsSupported)
         {
-            Sse.Prefetch0(stream + NearOfTwo);
+            Sse.Prefetch0(Ahead(stream));
+        }
+    }
+
+    /// <summary>
+    /// Line 8a + b of a page stands for line a of an eighth of the page that is 1 + b pages ahead: of the last eighth in the next page, of the
+    /// first one in the eighth page from here. So each line is asked for once, and in each page one after the other.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static byte* Ahead(byte* stream)
+    {
+        nuint line = (nuint)stream / LineBytes, a = line / Pages % Pages, b = line % Pages;
+        nuint page = (nuint)stream / PageBytes + 1 + b;
+        return (byte*)(page * PageBytes + (Pages - 1 - b) * PartBytes + a * LineBytes);
+    }
+}
+
+/// <summary>The ways to use.</summary>
+internal static unsafe class ReadAheads
+{
+    private const int LineBytes = 64;
+
+    /// <summary>The fastest way for weights that no cache holds.</summary>
+    public static ReadAhead OfMemory => Processor.IsIntel ? ReadAhead.Pages : ReadAhead.Lines;
+
+    /// <summary>Asks the second cache for memory that is needed soon, but not next.</summary>
+    /// <param name="start">Where it begins.</param>
+    /// <param name="bytes">How much of it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Fetch(byte* start, nint bytes)
+    {
+        for (byte* end = start + bytes; Sse.IsSupported && start < end; start += LineBytes)
+        {
+            Sse.Prefetch1(start);
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -8,8 +7,6 @@ internal static unsafe class StripeKernels
 {
     private const int Stripe = FloatTiles.StripeRows;
     private const int PanelRows = Stripe / 2;
-
-    private static readonly bool _readsTwoStreams = IsZen5();
 
     /// <summary>The instruction set of the products.</summary>
     public static string InstructionSet =>
@@ -27,17 +24,18 @@ internal static unsafe class StripeKernels
     /// <param name="rows">Inputs of the tile, from 1 to 6.</param>
     /// <param name="columns">Columns, whole blocks.</param>
     /// <param name="sums">[rows, 32].</param>
+    /// <param name="cached">Whether the stripe has just been written or read, so that a cache holds it.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyBytes(WeightFormat format, byte* stripe, ByteTile input, int rows, int columns, float* sums)
+    public static void MultiplyBytes(WeightFormat format, byte* stripe, ByteTile input, int rows, int columns, float* sums, bool cached)
     {
         switch (rows)
         {
-            case 1: MultiplyBytes<OneRow>(format, stripe, input, columns, sums); break;
-            case 2: MultiplyBytes<TwoRows>(format, stripe, input, columns, sums); break;
-            case 3: MultiplyBytes<ThreeRows>(format, stripe, input, columns, sums); break;
-            case 4: MultiplyBytes<FourRows>(format, stripe, input, columns, sums); break;
-            case 5: MultiplyBytes<FiveRows>(format, stripe, input, columns, sums); break;
-            default: MultiplyBytes<SixRows>(format, stripe, input, columns, sums); break;
+            case 1: MultiplyBytes<OneRow>(format, stripe, input, columns, sums, cached); break;
+            case 2: MultiplyBytes<TwoRows>(format, stripe, input, columns, sums, cached); break;
+            case 3: MultiplyBytes<ThreeRows>(format, stripe, input, columns, sums, cached); break;
+            case 4: MultiplyBytes<FourRows>(format, stripe, input, columns, sums, cached); break;
+            case 5: MultiplyBytes<FiveRows>(format, stripe, input, columns, sums, cached); break;
+            default: MultiplyBytes<SixRows>(format, stripe, input, columns, sums, cached); break;
         }
     }
 
@@ -51,15 +49,15 @@ internal static unsafe class StripeKernels
     /// <param name="columns">Columns.</param>
     /// <param name="sums">[rows, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
+    /// <param name="ahead">How to read ahead.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddPlain(WeightFormat format, bool raised, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
+    public static void AddPlain(WeightFormat format, bool raised, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, ReadAhead ahead)
     {
-        switch (format)
+        switch (ahead)
         {
-            case WeightFormat.F16 when raised: AddPlain<RaisedHalves>(weights, inputs, inputStride, rows, columns, sums, stride); break;
-            case WeightFormat.F32: AddPlain<Singles>(weights, inputs, inputStride, rows, columns, sums, stride); break;
-            case WeightFormat.F16: AddPlain<Halves>(weights, inputs, inputStride, rows, columns, sums, stride); break;
-            default: AddPlain<BrainHalves>(weights, inputs, inputStride, rows, columns, sums, stride); break;
+            case ReadAhead.None: AddPlain<NothingAhead>(format, raised, weights, inputs, inputStride, rows, columns, sums, stride); break;
+            case ReadAhead.Lines: AddPlain<LinesAhead>(format, raised, weights, inputs, inputStride, rows, columns, sums, stride); break;
+            default: AddPlain<PagesAhead>(format, raised, weights, inputs, inputStride, rows, columns, sums, stride); break;
         }
     }
 
@@ -80,22 +78,41 @@ internal static unsafe class StripeKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyBytes<TRows>(WeightFormat format, byte* stripe, ByteTile input, int columns, float* sums)
+    private static void MultiplyBytes<TRows>(WeightFormat format, byte* stripe, ByteTile input, int columns, float* sums, bool cached)
         where TRows : struct, ITileRows
     {
-        if (format == WeightFormat.Q8_0 && DotBytes512.IsSupported && (TRows.Count > 1 || _readsTwoStreams))
+        bool bytes = format == WeightFormat.Q8_0 && DotBytes512.IsSupported, inPages = !cached && ReadAheads.OfMemory == ReadAhead.Pages;
+        if (bytes && TRows.Count == 1 && Processor.IsZen5)
         {
-            BytesOfStripe<TRows>(stripe, input, columns, sums);
-            return;
+            BytesOfStripe<TRows, NearAhead>(stripe, input, columns, sums);
         }
+        else if (bytes && TRows.Count > 1 && !inPages)
+        {
+            BytesOfStripe<TRows, LinesAhead>(stripe, input, columns, sums);
+        }
+        else if (inPages)
+        {
+            EachPanel<TRows, PagesAhead>(format, stripe, input, columns, sums);
+        }
+        else
+        {
+            EachPanel<TRows, LinesAhead>(format, stripe, input, columns, sums);
+        }
+    }
 
+    /// <summary>One panel after the other: one stream from memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EachPanel<TRows, TAhead>(WeightFormat format, byte* stripe, ByteTile input, int columns, float* sums)
+        where TRows : struct, ITileRows
+        where TAhead : struct, IReadAhead
+    {
         for (int panel = 0; panel < 2; panel++, sums += PanelRows)
         {
             switch (format)
             {
-                case WeightFormat.Q4_K: KQuants<TRows, FourBits>(KStripes.Panel(format, stripe, panel, columns), input, columns, sums); continue;
-                case WeightFormat.Q5_K: KQuants<TRows, FiveBits>(KStripes.Panel(format, stripe, panel, columns), input, columns, sums); continue;
-                case WeightFormat.Q6_K: KQuants<TRows, SixBits>(KStripes.Panel(format, stripe, panel, columns), input, columns, sums); continue;
+                case WeightFormat.Q4_K: KQuants<TRows, FourBits, TAhead>(KStripes.Panel(format, stripe, panel, columns), input, columns, sums); continue;
+                case WeightFormat.Q5_K: KQuants<TRows, FiveBits, TAhead>(KStripes.Panel(format, stripe, panel, columns), input, columns, sums); continue;
+                case WeightFormat.Q6_K: KQuants<TRows, SixBits, TAhead>(KStripes.Panel(format, stripe, panel, columns), input, columns, sums); continue;
             }
 
             byte* weights = StripePacker.Weights(format, stripe, panel, columns);
@@ -103,210 +120,223 @@ internal static unsafe class StripeKernels
             int blocks = columns / ByteTile.BlockLength;
             if (format == WeightFormat.Q4_0)
             {
-                Nibbles<TRows>(weights, scales, input, blocks, sums);
+                Nibbles<TRows, TAhead>(weights, scales, input, blocks, sums);
             }
             else
             {
-                Bytes<TRows>(weights, scales, input, blocks, sums);
+                Bytes<TRows, TAhead>(weights, scales, input, blocks, sums);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Nibbles<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
+    private static void Nibbles<TRows, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
+        where TAhead : struct, IReadAhead
     {
         if (DotBytes512.IsSupported)
         {
-            ByteTiles.OneRegister<TRows, NibbleWeights, DotBytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
+            ByteTiles.OneRegister<TRows, NibbleWeights, DotBytes512, Floats512, TAhead>(weights, scales, input, blocks, sums, Stripe);
         }
         else if (Bytes512.IsSupported)
         {
-            ByteTiles.OneRegister<TRows, NibbleWeights, Bytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
+            ByteTiles.OneRegister<TRows, NibbleWeights, Bytes512, Floats512, TAhead>(weights, scales, input, blocks, sums, Stripe);
         }
         else if (Bytes256.IsSupported)
         {
-            NibblesOfPanel<TRows, Bytes256, Floats256>(weights, scales, input, blocks, sums);
+            NibblesOfPanel<TRows, Bytes256, Floats256, TAhead>(weights, scales, input, blocks, sums);
         }
         else if (DotBytes128.IsSupported)
         {
-            NibblesOfPanel<TRows, DotBytes128, Floats128>(weights, scales, input, blocks, sums);
+            NibblesOfPanel<TRows, DotBytes128, Floats128, TAhead>(weights, scales, input, blocks, sums);
         }
         else
         {
-            NibblesOfPanel<TRows, DotBytes32, Floats32>(weights, scales, input, blocks, sums);
+            NibblesOfPanel<TRows, DotBytes32, Floats32, TAhead>(weights, scales, input, blocks, sums);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Bytes<TRows>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
+    private static void Bytes<TRows, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
+        where TAhead : struct, IReadAhead
     {
         if (DotBytes512.IsSupported)
         {
-            ByteTiles.OneRegister<TRows, ByteWeights, DotBytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
+            ByteTiles.OneRegister<TRows, ByteWeights, DotBytes512, Floats512, TAhead>(weights, scales, input, blocks, sums, Stripe);
         }
         else if (DotBytes256.IsSupported && Floats512.IsSupported)
         {
-            ByteTiles.JoinedBytes<TRows>(weights, scales, input, blocks, sums, Stripe);
+            ByteTiles.JoinedBytes<TRows, TAhead>(weights, scales, input, blocks, sums, Stripe);
         }
         else if (Bytes512.IsSupported)
         {
-            ByteTiles.BytesAsNibbles<TRows, Bytes512, Floats512>(weights, scales, input, blocks, sums, Stripe);
+            ByteTiles.BytesAsNibbles<TRows, Bytes512, Floats512, TAhead>(weights, scales, input, blocks, sums, Stripe);
         }
         else if (DotBytes256.IsSupported)
         {
-            BytesOfPanel<TRows, DotBytes256, Floats256>(weights, scales, input, blocks, sums);
+            BytesOfPanel<TRows, DotBytes256, Floats256, TAhead>(weights, scales, input, blocks, sums);
         }
         else if (Bytes256.IsSupported)
         {
             for (int row = 0; row < PanelRows; row += Floats256.Count)
             {
-                ByteTiles.BytesAsNibbles<TRows, Bytes256, Floats256>(weights + 4 * row, scales + row, input, blocks, sums + row, Stripe);
+                ByteTiles.BytesAsNibbles<TRows, Bytes256, Floats256, TAhead>(weights + 4 * row, scales + row, input, blocks, sums + row, Stripe);
             }
         }
         else if (DotBytes128.IsSupported)
         {
-            BytesOfPanel<TRows, DotBytes128, Floats128>(weights, scales, input, blocks, sums);
+            BytesOfPanel<TRows, DotBytes128, Floats128, TAhead>(weights, scales, input, blocks, sums);
         }
         else
         {
-            BytesOfPanel<TRows, DotBytes32, Floats32>(weights, scales, input, blocks, sums);
+            BytesOfPanel<TRows, DotBytes32, Floats32, TAhead>(weights, scales, input, blocks, sums);
         }
     }
 
-    /// <summary>Both panels at once. A single input takes one after the other, as one stream from memory, unless the processor reads two of them faster.</summary>
+    /// <summary>
+    /// Both panels at once, so that each broadcast input serves two registers. From memory they are two streams, which pays for several inputs, and
+    /// on Zen 5 for one, but not where one stream is read in pages.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void BytesOfStripe<TRows>(byte* stripe, ByteTile input, int columns, float* sums)
+    private static void BytesOfStripe<TRows, TAhead>(byte* stripe, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
+        where TAhead : struct, IReadAhead
     {
         byte* weights = StripePacker.Weights(WeightFormat.Q8_0, stripe, 0, columns);
         ushort* scales = StripePacker.Scales(WeightFormat.Q8_0, stripe, 0, columns);
         nint apart = (nint)(StripePacker.Weights(WeightFormat.Q8_0, stripe, 1, columns) - weights);
-        ByteTiles.TwoRegisters<TRows, DotBytes512, Floats512>(
+        ByteTiles.TwoRegisters<TRows, DotBytes512, Floats512, TAhead>(
             weights, scales, apart, apart / sizeof(ushort), input, columns / ByteTile.BlockLength, sums, Stripe);
     }
 
-    /// <summary>AMD's family 26, where one input by a Q8_0 matrix in memory takes seven eighths of the time with two streams.</summary>
-    private static bool IsZen5()
-    {
-        if (!X86Base.IsSupported)
-        {
-            return false;
-        }
-
-        (_, int vendor, _, _) = X86Base.CpuId(0, 0);
-        (int signature, _, _, _) = X86Base.CpuId(1, 0);
-        return vendor == 0x68747541 && ((signature >> 8) & 15) + ((signature >> 20) & 255) == 26;       // "Auth"enticAMD; base and extended family
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void KQuants<TRows, TWeights>(byte* panel, ByteTile input, int columns, float* sums)
+    private static void KQuants<TRows, TWeights, TAhead>(byte* panel, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
         where TWeights : struct, IKWeights
+        where TAhead : struct, IReadAhead
     {
         if (DotBytes512.IsSupported)
         {
-            KQuants<TRows, TWeights, DotBytes512, Floats512>(panel, input, columns, sums);
+            KQuants<TRows, TWeights, DotBytes512, Floats512, TAhead>(panel, input, columns, sums);
         }
         else if (Bytes512.IsSupported)
         {
-            KQuants<TRows, TWeights, Bytes512, Floats512>(panel, input, columns, sums);
+            KQuants<TRows, TWeights, Bytes512, Floats512, TAhead>(panel, input, columns, sums);
         }
         else if (Bytes256.IsSupported)
         {
-            KQuants<TRows, TWeights, Bytes256, Floats256>(panel, input, columns, sums);
+            KQuants<TRows, TWeights, Bytes256, Floats256, TAhead>(panel, input, columns, sums);
         }
         else if (DotBytes128.IsSupported)
         {
-            KQuants<TRows, TWeights, DotBytes128, Floats128>(panel, input, columns, sums);
+            KQuants<TRows, TWeights, DotBytes128, Floats128, TAhead>(panel, input, columns, sums);
         }
         else
         {
-            KQuants<TRows, TWeights, DotBytes32, Floats32>(panel, input, columns, sums);
+            KQuants<TRows, TWeights, DotBytes32, Floats32, TAhead>(panel, input, columns, sums);
         }
     }
 
-    private static void KQuants<TRows, TWeights, TBytes, TFloats>(byte* panel, ByteTile input, int columns, float* sums)
+    private static void KQuants<TRows, TWeights, TBytes, TFloats, TAhead>(byte* panel, ByteTile input, int columns, float* sums)
         where TRows : struct, ITileRows
         where TWeights : struct, IKWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         for (int row = 0; row < PanelRows; row += TFloats.Count)
         {
-            KTiles.Multiply<TRows, TWeights, TBytes, TFloats>(panel, row, input, columns / KBlocks.Length, sums, Stripe);
+            KTiles.Multiply<TRows, TWeights, TBytes, TFloats, TAhead>(panel, row, input, columns / KBlocks.Length, sums, Stripe);
         }
     }
 
-    private static void NibblesOfPanel<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
+    private static void NibblesOfPanel<TRows, TBytes, TFloats, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         for (int row = 0; row < PanelRows; row += TFloats.Count)
         {
-            ByteTiles.OneRegister<TRows, NibbleWeights, TBytes, TFloats>(weights + 4 * row, scales + row, input, blocks, sums + row, Stripe);
+            ByteTiles.OneRegister<TRows, NibbleWeights, TBytes, TFloats, TAhead>(weights + 4 * row, scales + row, input, blocks, sums + row, Stripe);
         }
     }
 
-    private static void BytesOfPanel<TRows, TBytes, TFloats>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
+    private static void BytesOfPanel<TRows, TBytes, TFloats, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums)
         where TRows : struct, ITileRows
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         for (int row = 0; row < PanelRows; row += 2 * TFloats.Count)
         {
-            ByteTiles.TwoRegisters<TRows, TBytes, TFloats>(weights + 4 * row, scales + row, 4 * TFloats.Count, TFloats.Count, input, blocks, sums + row, Stripe);
+            ByteTiles.TwoRegisters<TRows, TBytes, TFloats, TAhead>(weights + 4 * row, scales + row, 4 * TFloats.Count, TFloats.Count, input, blocks, sums + row, Stripe);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddPlain<TWeights>(byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
+    private static void AddPlain<TAhead>(WeightFormat format, bool raised, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
+        where TAhead : struct, IReadAhead
+    {
+        switch (format)
+        {
+            case WeightFormat.F16 when raised: AddPlain<RaisedHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
+            case WeightFormat.F32: AddPlain<Singles, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
+            case WeightFormat.F16: AddPlain<Halves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
+            default: AddPlain<BrainHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddPlain<TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
         where TWeights : struct, IPlainWeights
+        where TAhead : struct, IReadAhead
     {
         switch (rows)
         {
-            case 1: AddPlain<OneRow, TWeights>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 2: AddPlain<TwoRows, TWeights>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 3: AddPlain<ThreeRows, TWeights>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 4: AddPlain<FourRows, TWeights>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 5: AddPlain<FiveRows, TWeights>(weights, inputs, inputStride, columns, sums, stride); break;
-            default: AddPlain<SixRows, TWeights>(weights, inputs, inputStride, columns, sums, stride); break;
+            case 1: AddPlain<OneRow, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
+            case 2: AddPlain<TwoRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
+            case 3: AddPlain<ThreeRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
+            case 4: AddPlain<FourRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
+            case 5: AddPlain<FiveRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
+            default: AddPlain<SixRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddPlain<TRows, TWeights>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
+    private static void AddPlain<TRows, TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
+        where TAhead : struct, IReadAhead
     {
         if (Floats512.IsSupported)
         {
-            FloatTiles.Add<TRows, TWeights, Floats512>(weights, inputs, inputStride, columns, sums, stride);
+            FloatTiles.Add<TRows, TWeights, Floats512, TAhead>(weights, inputs, inputStride, columns, sums, stride);
         }
         else if (Floats256.IsSupported)
         {
-            AddPlain<TRows, TWeights, Floats256>(weights, inputs, inputStride, columns, sums, stride);
+            AddPlain<TRows, TWeights, Floats256, TAhead>(weights, inputs, inputStride, columns, sums, stride);
         }
         else if (Floats128.IsSupported)
         {
-            AddPlain<TRows, TWeights, Floats128>(weights, inputs, inputStride, columns, sums, stride);
+            AddPlain<TRows, TWeights, Floats128, TAhead>(weights, inputs, inputStride, columns, sums, stride);
         }
         else
         {
-            AddPlain<TRows, TWeights, Floats32>(weights, inputs, inputStride, columns, sums, stride);
+            AddPlain<TRows, TWeights, Floats32, TAhead>(weights, inputs, inputStride, columns, sums, stride);
         }
     }
 
-    private static void AddPlain<TRows, TWeights, TFloats>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
+    private static void AddPlain<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
         for (int row = 0; row < Stripe; row += 2 * TFloats.Count)
         {
-            FloatTiles.Add<TRows, TWeights, TFloats>(weights + row * TWeights.Size, inputs, inputStride, columns, sums + row, stride);
+            FloatTiles.Add<TRows, TWeights, TFloats, TAhead>(weights + row * TWeights.Size, inputs, inputStride, columns, sums + row, stride);
         }
     }
 

@@ -127,7 +127,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
             for (int tile = 0; tile < inputs.Tiles; tile++)
             {
                 StripeKernels.MultiplyBytes(
-                    Format, weights, inputs.Bytes(tile), inputs.RowsOf(tile), Columns, sums + (nint)tile * inputs.TileRows * StripeRows);
+                    Format, weights, inputs.Bytes(tile), inputs.RowsOf(tile), Columns, sums + (nint)tile * inputs.TileRows * StripeRows, cached: tile > 0 || _stripes is null);
             }
         }
         else
@@ -181,27 +181,38 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
     }
 
-    /// <summary>For several tiles chunk by chunk of columns, each widened once and then used by all of them; the sums go on from chunk to chunk.</summary>
+    /// <summary>
+    /// For several tiles chunk by chunk of columns, each widened once and then used by all of them while the next one is fetched; the sums go on
+    /// from chunk to chunk.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyPlain(byte* weights, bool raised, InputTiles inputs, float* sums, float* chunk)
     {
         new Span<float>(sums, inputs.Count * StripeRows).Clear();
-        bool widen = inputs.Tiles > 1 && Format != WeightFormat.F32;
-        int weightBytes = Format.BlockBytes(), most = inputs.Tiles > 1 ? ChunkColumns : Columns;
+        int tiles = inputs.Tiles, most = tiles > 1 ? ChunkColumns : Columns;
+        bool widen = tiles > 1 && Format != WeightFormat.F32;
+        nint columnBytes = StripeRows * Format.BlockBytes();
+        ReadAhead ahead = tiles > 1 ? ReadAhead.None : ReadAheads.OfMemory;
         for (int start = 0; start < Columns; start += most)
         {
             int columns = Math.Min(most, Columns - start);
-            byte* from = weights + (nint)start * StripeRows * weightBytes;
+            byte* from = weights + start * columnBytes, next = from + columns * columnBytes;
             if (widen)
             {
                 StripeKernels.Widen(Format, raised, from, columns * StripeRows, chunk);
             }
 
-            for (int tile = 0; tile < inputs.Tiles; tile++)
+            for (int tile = 0; tile < tiles; tile++)
             {
-                int rows = inputs.RowsOf(tile);
+                if (tiles > 1)
+                {
+                    int fetched = tile * columns / tiles;
+                    ReadAheads.Fetch(next + fetched * columnBytes, ((tile + 1) * columns / tiles - fetched) * columnBytes);
+                }
+
                 float* input = inputs.Floats(tile) + start, to = sums + (nint)tile * inputs.TileRows * StripeRows;
-                StripeKernels.AddPlain(widen ? WeightFormat.F32 : Format, raised, widen ? (byte*)chunk : from, input, Columns, rows, columns, to, StripeRows);
+                StripeKernels.AddPlain(
+                    widen ? WeightFormat.F32 : Format, raised, widen ? (byte*)chunk : from, input, Columns, inputs.RowsOf(tile), columns, to, StripeRows, ahead);
             }
         }
     }

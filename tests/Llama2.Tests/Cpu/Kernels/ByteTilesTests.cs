@@ -54,7 +54,7 @@ public unsafe class ByteTilesTests
         float[] both = new float[32 * rows], each = new float[32 * rows];
         fixed (float* to = both)
         {
-            StripeKernels.MultiplyBytes(WeightFormat.Q8_0, stripe.Pointer, inputs.Tiles.Bytes(0), rows, Columns, to);
+            StripeKernels.MultiplyBytes(WeightFormat.Q8_0, stripe.Pointer, inputs.Tiles.Bytes(0), rows, Columns, to, cached: true);
         }
 
         fixed (float* to = each)
@@ -87,7 +87,7 @@ public unsafe class ByteTilesTests
             float[] x = [.. Enumerable.Repeat(input, Columns)];
             using var stripe = new PackedStripe(format, [.. Enumerable.Repeat(weight, Columns * 32)], Columns);
             using var inputs = new RandomInputs(x, Columns);
-            StripeKernels.MultiplyBytes(format, stripe.Pointer, inputs.Tiles.Bytes(0), 1, Columns, sums);
+            StripeKernels.MultiplyBytes(format, stripe.Pointer, inputs.Tiles.Bytes(0), 1, Columns, sums, cached: false);
             double expected = stripe.Decoded[0].Zip(x, (w, v) => (double)w * v).Sum();
             for (int row = 0; row < 32; row++)
             {
@@ -164,7 +164,7 @@ public unsafe class ByteTilesTests
         where TFloats : struct, IFloatLanes<TFloats>
     {
         public Kernel Get<TRows>()
-            where TRows : struct, ITileRows => ByteTiles.OneRegister<TRows, TWeights, TBytes, TFloats>;
+            where TRows : struct, ITileRows => ByteTiles.OneRegister<TRows, TWeights, TBytes, TFloats, LinesAhead>;
     }
 
     private sealed class SplitBytes<TBytes, TFloats> : IKernels
@@ -172,7 +172,7 @@ public unsafe class ByteTilesTests
         where TFloats : struct, IFloatLanes<TFloats>
     {
         public Kernel Get<TRows>()
-            where TRows : struct, ITileRows => ByteTiles.BytesAsNibbles<TRows, TBytes, TFloats>;
+            where TRows : struct, ITileRows => ByteTiles.BytesAsNibbles<TRows, TBytes, TFloats, LinesAhead>;
     }
 
     private sealed class TwoRegisters<TBytes, TFloats> : IKernels
@@ -181,12 +181,12 @@ public unsafe class ByteTilesTests
     {
         public Kernel Get<TRows>()
             where TRows : struct, ITileRows => (weights, scales, input, blocks, sums, stride) =>
-                ByteTiles.TwoRegisters<TRows, TBytes, TFloats>(weights, scales, 4 * TFloats.Count, TFloats.Count, input, blocks, sums, stride);
+                ByteTiles.TwoRegisters<TRows, TBytes, TFloats, LinesAhead>(weights, scales, 4 * TFloats.Count, TFloats.Count, input, blocks, sums, stride);
     }
 
     private sealed class JoinedBytes : IKernels
     {
         public Kernel Get<TRows>()
-            where TRows : struct, ITileRows => ByteTiles.JoinedBytes<TRows>;
+            where TRows : struct, ITileRows => ByteTiles.JoinedBytes<TRows, LinesAhead>;
     }
 }

@@ -105,12 +105,12 @@ public unsafe class FloatTilesTests
             float* input = inputs.Tiles.Floats(0);
             switch (rows)
             {
-                case 1: FloatTiles.Add<OneRow, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
-                case 2: FloatTiles.Add<TwoRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
-                case 3: FloatTiles.Add<ThreeRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
-                case 4: FloatTiles.Add<FourRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
-                case 5: FloatTiles.Add<FiveRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
-                default: FloatTiles.Add<SixRows, TWeights, TFloats>(weights, input, Columns, Columns, to, Stride); break;
+                case 1: FloatTiles.Add<OneRow, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
+                case 2: FloatTiles.Add<TwoRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
+                case 3: FloatTiles.Add<ThreeRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
+                case 4: FloatTiles.Add<FourRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
+                case 5: FloatTiles.Add<FiveRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
+                default: FloatTiles.Add<SixRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
             }
         }
     }

@@ -84,7 +84,7 @@ public unsafe class KTilesTests
             double expected = stripe.Decoded[0].Sum(weight => (double)weight * value);
             fixed (float* to = sums)
             {
-                StripeKernels.MultiplyBytes(format, stripe.Pointer, inputs.Tiles.Bytes(0), 6, Columns, to);
+                StripeKernels.MultiplyBytes(format, stripe.Pointer, inputs.Tiles.Bytes(0), 6, Columns, to, cached: true);
             }
 
             for (int input = 0; input < 6; input++)
@@ -134,11 +134,11 @@ public unsafe class KTilesTests
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats> => rows switch
         {
-            1 => KTiles.Multiply<OneRow, TWeights, TBytes, TFloats>,
-            2 => KTiles.Multiply<TwoRows, TWeights, TBytes, TFloats>,
-            3 => KTiles.Multiply<ThreeRows, TWeights, TBytes, TFloats>,
-            4 => KTiles.Multiply<FourRows, TWeights, TBytes, TFloats>,
-            5 => KTiles.Multiply<FiveRows, TWeights, TBytes, TFloats>,
-            _ => KTiles.Multiply<SixRows, TWeights, TBytes, TFloats>,
+            1 => KTiles.Multiply<OneRow, TWeights, TBytes, TFloats, LinesAhead>,
+            2 => KTiles.Multiply<TwoRows, TWeights, TBytes, TFloats, LinesAhead>,
+            3 => KTiles.Multiply<ThreeRows, TWeights, TBytes, TFloats, LinesAhead>,
+            4 => KTiles.Multiply<FourRows, TWeights, TBytes, TFloats, LinesAhead>,
+            5 => KTiles.Multiply<FiveRows, TWeights, TBytes, TFloats, LinesAhead>,
+            _ => KTiles.Multiply<SixRows, TWeights, TBytes, TFloats, LinesAhead>,
         };
 }
