@@ -8,10 +8,10 @@ internal static class Processor
     private const int Genu = 0x756E6547, Auth = 0x68747541;                // the first letters of the makers' names
 
     /// <summary>Intel's.</summary>
-    public static readonly bool IsIntel = Maker() == Genu;
+    public static bool IsIntel { get; } = Maker() == Genu;
 
     /// <summary>AMD's family 26.</summary>
-    public static readonly bool IsZen5 = Maker() == Auth && Family() == 26;
+    public static bool IsZen5 { get; } = Maker() == Auth && Family() == 26;
 
     private static int Maker() => X86Base.IsSupported ? X86Base.CpuId(0, 0).Ebx : 0;
 

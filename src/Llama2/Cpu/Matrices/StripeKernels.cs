@@ -81,12 +81,13 @@ internal static unsafe class StripeKernels
     private static void MultiplyBytes<TRows>(WeightFormat format, byte* stripe, ByteTile input, int columns, float* sums, bool cached)
         where TRows : struct, ITileRows
     {
-        bool bytes = format == WeightFormat.Q8_0 && DotBytes512.IsSupported, inPages = !cached && ReadAheads.OfMemory == ReadAhead.Pages;
-        if (bytes && TRows.Count == 1 && Processor.IsZen5)
+        bool inPages = !cached && ReadAheads.OfMemory == ReadAhead.Pages;
+        bool bothPanels = format == WeightFormat.Q8_0 && DotBytes512.IsSupported && (TRows.Count == 1 ? Processor.IsZen5 : !inPages);
+        if (bothPanels && TRows.Count == 1)
         {
             BytesOfStripe<TRows, NearAhead>(stripe, input, columns, sums);
         }
-        else if (bytes && TRows.Count > 1 && !inPages)
+        else if (bothPanels)
         {
             BytesOfStripe<TRows, LinesAhead>(stripe, input, columns, sums);
         }
