@@ -72,7 +72,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
+            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
             weights += ScaleBytes;
@@ -136,7 +136,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
+            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
@@ -207,7 +207,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
+            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
             if (TFloats.Count == PanelRows)
             {
                 TAhead.Of((byte*)(scales + scalesApart));
@@ -292,7 +292,7 @@ internal static unsafe class ByteTiles
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                          // blocks are no whole number of lines
+            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
             Vector512<float> scale = Floats512.LoadRaisedHalves(scales).Value;
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
