@@ -14,7 +14,7 @@ internal sealed unsafe class WeightReading
 
     private readonly WorkerGroup _workers;
     private readonly List<(nint Start, long Bytes)> _pieces = [];
-    private bool _ahead;
+    private ReadAhead _way;
     private long _bits;                                          // of all that was read, so that reading is not optimized away
 
     public WeightReading(IEnumerable<WeightMatrix> matrices, WorkerGroup workers)
@@ -39,7 +39,7 @@ internal sealed unsafe class WeightReading
         {
             foreach (List<double> rounds in (List<double>[])[ahead, plain])
             {
-                _ahead = rounds == ahead;
+                _way = rounds == ahead ? ReadAheads.OfMemory : ReadAhead.None;
                 long round = Stopwatch.GetTimestamp();
                 _workers.For(_pieces.Count, ReadPiece);
                 rounds.Add(Stopwatch.GetElapsedTime(round).TotalSeconds);
@@ -54,8 +54,12 @@ internal sealed unsafe class WeightReading
     private void ReadPiece(int worker, int item)
     {
         (nint start, long bytes) = _pieces[item];
-        long bits = !_ahead ? Bits<NothingAhead>((byte*)start, bytes) :
-            ReadAheads.OfMemory == ReadAhead.Pages ? Bits<PagesAhead>((byte*)start, bytes) : Bits<LinesAhead>((byte*)start, bytes);
+        long bits = _way switch
+        {
+            ReadAhead.None => Bits<NothingAhead>((byte*)start, bytes),
+            ReadAhead.Lines => Bits<LinesAhead>((byte*)start, bytes),
+            _ => Bits<PagesAhead>((byte*)start, bytes),
+        };
         Interlocked.Or(ref _bits, bits);
     }
 
