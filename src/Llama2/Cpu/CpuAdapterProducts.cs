@@ -53,7 +53,7 @@ internal sealed unsafe class CpuAdapterProducts : IDisposable
         }
     }
 
-    /// <summary>Computes A · x of every token whose adapter stands beside one of the matrices; before <see cref="AddStripe"/>.</summary>
+    /// <summary>Computes A · x of every token whose adapter stands beside one of the matrices; before <see cref="AddStripes"/>.</summary>
     /// <param name="products">Matrices of a block with the same input. The head has no adapter beside it, whatever its number of inputs.</param>
     /// <param name="input">x: [inputs, columns], the tokens of the batch.</param>
     /// <param name="inputs">Inputs.</param>
@@ -72,15 +72,16 @@ internal sealed unsafe class CpuAdapterProducts : IDisposable
         }
     }
 
-    /// <summary>Adds to the outputs of one stripe of a matrix, once they are there.</summary>
+    /// <summary>Adds to the outputs of some stripes of a matrix, once they are there.</summary>
     /// <param name="index">The matrix among those of <see cref="Begin"/>.</param>
     /// <param name="matrix">The matrix.</param>
-    /// <param name="stripe">From 0 to <see cref="WeightMatrix.Stripes"/> − 1.</param>
+    /// <param name="firstStripe">From 0 to <see cref="WeightMatrix.Stripes"/> − 1.</param>
+    /// <param name="endStripe">The stripe after the last.</param>
     /// <param name="output">y: [inputs, rows].</param>
     /// <param name="inputs">Inputs.</param>
-    public void AddStripe(int index, WeightMatrix matrix, int stripe, float* output, int inputs)
+    public void AddStripes(int index, WeightMatrix matrix, int firstStripe, int endStripe, float* output, int inputs)
     {
-        int first = stripe * WeightMatrix.StripeRows, count = Math.Min(WeightMatrix.StripeRows, matrix.Rows - first);
+        int first = firstStripe * WeightMatrix.StripeRows, count = Math.Min(endStripe * WeightMatrix.StripeRows, matrix.Rows) - first;
         for (int token = 0; _rank > 0 && token < inputs; token++)
         {
             float* b = _b[index * inputs + token], low = Low(index * inputs + token), outputs = output + (nint)token * matrix.Rows + first;

@@ -12,8 +12,9 @@ internal sealed unsafe class CpuProducts : IDisposable
     private readonly CpuAdapterProducts _adapters;
     private readonly InputTiles _inputs = new();
     private readonly AlignedMemory[] _scratch;                           // per thread: stripes that are packed or widened
-    private readonly AlignedMemory[] _sums;                              // per thread: [inputs, 32]
-    private readonly Action<int, int> _fill, _multiply, _normalize, _swiGlu;
+    private readonly AlignedMemory[] _sums;                              // per thread: [stripes, inputs, 32]
+    private readonly Action<int, int> _fillBytes, _fillChunks, _normalize, _swiGlu;
+    private readonly Action<int, int, int> _multiply;
 
     // What the threads work on: set before a job, read by its items.
     private readonly WeightMatrix[] _matrices = new WeightMatrix[MostMatrices];
@@ -26,7 +27,7 @@ internal sealed unsafe class CpuProducts : IDisposable
 
     public CpuProducts(WorkerGroup workers, long scratchBytes)
     {
-        (_workers, _fill, _multiply, _normalize, _swiGlu) = (workers, Fill, MultiplyStripe, NormalizeRow, SwiGluRow);
+        (_workers, _fillBytes, _fillChunks, _multiply, _normalize, _swiGlu) = (workers, FillBytes, FillChunks, MultiplyStripes, NormalizeRow, SwiGluRow);
         _adapters = new CpuAdapterProducts(workers);
         _scratch = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(scratchBytes))];
         _sums = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(0))];
@@ -36,7 +37,7 @@ internal sealed unsafe class CpuProducts : IDisposable
     public void Prepare(LlamaBatch batch)
     {
         _adapters.Prepare(batch);
-        long bytes = sizeof(float) * (long)batch.Tokens.Length * WeightMatrix.StripeRows;
+        long bytes = sizeof(float) * (long)batch.Tokens.Length * WeightMatrix.StripeRows * WeightMatrix.StripesAtOnce;
         for (int worker = 0; worker < _sums.Length; worker++)
         {
             AlignedMemory.Reserve(ref _sums[worker], bytes);
@@ -95,7 +96,7 @@ internal sealed unsafe class CpuProducts : IDisposable
     {
         _add = add;
         int stripes = 0;
-        bool bytes = false;
+        bool bytes = false, floats = false;
         for (int i = 0; i < products.Length; i++)
         {
             WeightMatrix matrix = products[i].Matrix;
@@ -103,33 +104,46 @@ internal sealed unsafe class CpuProducts : IDisposable
             _outputs[i] = products[i].Output;
             stripes += matrix.Stripes;
             bytes |= matrix.ReadsBytes;
+            floats |= !matrix.ReadsBytes;
         }
 
         _inputs.Begin(input, count, _matrices[0].Columns);
         if (bytes)
         {
             _inputs.BeginBytes();
-            _workers.For(_inputs.Tiles, _fill);
+            _workers.For(_inputs.Tiles, _fillBytes);
+        }
+
+        if (floats && _inputs.Tiles > 1)
+        {
+            _inputs.BeginChunks();
+            _workers.For(_inputs.Tiles, _fillChunks);
         }
 
         _adapters.Begin(products, input, count);
-        _workers.For(stripes, _multiply);
+        _workers.ForRanges(stripes, _multiply);
     }
 
-    private void Fill(int worker, int tile) => _inputs.FillBytes(tile);
+    private void FillBytes(int worker, int tile) => _inputs.FillBytes(tile);
 
+    private void FillChunks(int worker, int tile) => _inputs.FillChunks(tile);
+
+    /// <summary>Stripes from first to end − 1, counted through the matrices of the job.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyStripe(int worker, int stripe)
+    private void MultiplyStripes(int worker, int first, int end)
     {
-        int index = 0;
-        for (; stripe >= _matrices[index].Stripes; index++)
+        for (int index = 0; first < end; index++)
         {
-            stripe -= _matrices[index].Stripes;
-        }
+            WeightMatrix matrix = _matrices[index];
+            int last = Math.Min(end, matrix.Stripes);
+            if (first < last)
+            {
+                matrix.Multiply(first, last, _inputs, _outputs[index], _add, _sums[worker].Floats, _scratch[worker].Pointer);
+                _adapters.AddStripes(index, matrix, first, last, _outputs[index], _inputs.Count);
+            }
 
-        WeightMatrix matrix = _matrices[index];
-        matrix.MultiplyStripe(stripe, _inputs, _outputs[index], _add, _sums[worker].Floats, _scratch[worker].Pointer);
-        _adapters.AddStripe(index, matrix, stripe, _outputs[index], _inputs.Count);
+            (first, end) = (Math.Max(0, first - matrix.Stripes), end - matrix.Stripes);
+        }
     }
 
     private void NormalizeRow(int worker, int row)

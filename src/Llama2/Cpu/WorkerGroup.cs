@@ -18,7 +18,8 @@ internal sealed class WorkerGroup : IDisposable
     private readonly int[] _asleep;                  // 1 while a worker sleeps or is about to
     private readonly long[] _shares;                 // the items that a thread still has: the first in the lower half, the end in the upper one
     private readonly ManualResetEventSlim _done = new(initialState: false, spinCount: SpinsBeforeSleep);
-    private Action<int, int> _body = (_, _) => { };
+    private Action<int, int>? _item;                 // the job's body: for every item
+    private Action<int, int, int>? _range;           // or for some at a time
     private ExceptionDispatchInfo? _failure;
     private int _job;
     private int _working;
@@ -47,41 +48,12 @@ internal sealed class WorkerGroup : IDisposable
     /// <summary>Calls <paramref name="body"/>(worker, item) for every item, each on any thread, and waits for all.</summary>
     /// <param name="count">The number of items; their order is not defined.</param>
     /// <param name="body">A cached delegate; worker is from 0 to <see cref="Threads"/> − 1, for buffers of its own.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void For(int count, Action<int, int> body)
-    {
-        ObjectDisposedException.ThrowIf(_stopping, this);
-        if (_threads.Length == 0 || count <= 1)
-        {
-            for (int item = 0; item < count; item++)
-            {
-                body(0, item);
-            }
+    public void For(int count, Action<int, int> body) => Run(count, body, null);
 
-            return;
-        }
-
-        (_body, _failure) = (body, null);
-        for (int worker = 0; worker < Threads; worker++)
-        {
-            _shares[worker * LineLongs] = Share((int)((long)count * worker / Threads), (int)((long)count * (worker + 1) / Threads));
-        }
-
-        _done.Reset();
-        Volatile.Write(ref _working, _threads.Length);
-        Interlocked.Increment(ref _job);                                     // publishes the fields above
-        for (int i = 0; i < _threads.Length; i++)
-        {
-            if (Interlocked.Exchange(ref _asleep[i * LineInts], 0) == 1)
-            {
-                _wake[i].Release();
-            }
-        }
-
-        TakeItems(_threads.Length);
-        _done.Wait();
-        _failure?.Throw();
-    }
+    /// <summary>Calls <paramref name="body"/>(worker, first, end) for neighbouring items, on any thread, until there was a call for all, and waits for all.</summary>
+    /// <param name="count">The number of items; their order is not defined.</param>
+    /// <param name="body">A cached delegate; it is handed the items from first to end − 1, at least one.</param>
+    public void ForRanges(int count, Action<int, int, int> body) => Run(count, null, body);
 
     public void Dispose()
     {
@@ -104,6 +76,38 @@ internal sealed class WorkerGroup : IDisposable
 
         Array.ForEach(_wake, wake => wake.Dispose());
         _done.Dispose();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Run(int count, Action<int, int>? item, Action<int, int, int>? range)
+    {
+        ObjectDisposedException.ThrowIf(_stopping, this);
+        if (_threads.Length == 0 || count <= 1)
+        {
+            Call(item, range, 0, 0, count);
+            return;
+        }
+
+        (_item, _range, _failure) = (item, range, null);
+        for (int worker = 0; worker < Threads; worker++)
+        {
+            _shares[worker * LineLongs] = Share((int)((long)count * worker / Threads), (int)((long)count * (worker + 1) / Threads));
+        }
+
+        _done.Reset();
+        Volatile.Write(ref _working, _threads.Length);
+        Interlocked.Increment(ref _job);                                     // publishes the fields above
+        for (int i = 0; i < _threads.Length; i++)
+        {
+            if (Interlocked.Exchange(ref _asleep[i * LineInts], 0) == 1)
+            {
+                _wake[i].Release();
+            }
+        }
+
+        TakeItems(_threads.Length);
+        _done.Wait();
+        _failure?.Throw();
     }
 
     private void Work(int worker)
@@ -154,12 +158,9 @@ internal sealed class WorkerGroup : IDisposable
         {
             do
             {
-                while (TryTake(worker, out int item, out int end))
+                while (TryTake(worker, out int first, out int end))
                 {
-                    for (; item < end; item++)
-                    {
-                        _body(worker, item);
-                    }
+                    Call(_item, _range, worker, first, end);
                 }
             }
             while (TryTakeOver(worker));
@@ -212,6 +213,20 @@ internal sealed class WorkerGroup : IDisposable
         }
 
         return false;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Call(Action<int, int>? item, Action<int, int, int>? range, int worker, int first, int end)
+    {
+        if (first < end)
+        {
+            range?.Invoke(worker, first, end);
+        }
+
+        for (; item is not null && first < end; first++)
+        {
+            item(worker, first);
+        }
     }
 
     private static long Share(int first, int end) => (long)end << 32 | (uint)first;

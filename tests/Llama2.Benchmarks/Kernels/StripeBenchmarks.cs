@@ -34,7 +34,7 @@ public unsafe class StripeBenchmarks : IDisposable
     }
 
     [Benchmark]
-    public void Multiply() => _matrix!.MultiplyStripe(0, _tiles, _output.Floats, add: false, _sums.Floats, _scratch!.Pointer);
+    public void Multiply() => _matrix!.Multiply(0, 1, _tiles, _output.Floats, add: false, _sums.Floats, _scratch!.Pointer);
 
     [GlobalCleanup]
     public void Dispose()

@@ -12,9 +12,12 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     /// <summary>The most inputs of a tile.</summary>
     public const int MostTileRows = 6;
 
+    /// <summary>Columns of a chunk of floats: 32 rows of weights in it are 32 KiB, which stay in the first cache while all tiles use them.</summary>
+    public const int ChunkColumns = 256;
+
     private const int BlocksAtOnce = 8;
 
-    private AlignedMemory _bytes = new(0), _scales = new(0), _sums = new(0), _starts = new(0);
+    private AlignedMemory _chunks = new(0), _bytes = new(0), _scales = new(0), _sums = new(0), _starts = new(0);
     private float* _inputs;
 
     /// <summary>Inputs for the kernels of this processor.</summary>
@@ -42,7 +45,7 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     }
 
     /// <summary>Bytes for one input of a number of columns.</summary>
-    public static long BytesPerRow(int columns) => columns + columns / ByteTile.BlockLength * (long)(2 * sizeof(float) + ByteTile.StartsPerBlock * sizeof(int));
+    public static long BytesPerRow(int columns) => sizeof(float) * (long)columns + columns + columns / ByteTile.BlockLength * (long)(2 * sizeof(float) + ByteTile.StartsPerBlock * sizeof(int));
 
     /// <summary>Takes inputs, which stay the caller's and where they are.</summary>
     /// <param name="inputs">[count, columns].</param>
@@ -54,6 +57,9 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
         (Count, Columns) = (count, columns);
         (Tiles, TileRows) = ((count + MostTileRows - 1) / MostTileRows, TileRowsFor(count));
     }
+
+    /// <summary>Makes room for the floats in chunks of columns; the tiles are then filled by <see cref="FillChunks"/>.</summary>
+    public void BeginChunks() => AlignedMemory.Reserve(ref _chunks, sizeof(float) * (long)Count * ((Columns + ChunkColumns - 1) / ChunkColumns * ChunkColumns));
 
     /// <summary>Makes room for the integers; the tiles are then filled by <see cref="FillBytes"/>. The columns are whole blocks.</summary>
     public void BeginBytes()
@@ -80,6 +86,27 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     /// <summary>The floats of a tile: [inputs, columns].</summary>
     public float* Floats(int tile) => _inputs + (nint)tile * TileRows * Columns;
 
+    /// <summary>The floats of a tile in one chunk: [inputs, <see cref="ChunkColumns"/>]. Those of the next tile follow, so that a cache holds a chunk of all inputs.</summary>
+    /// <param name="tile">From 0 to <see cref="Tiles"/> − 1.</param>
+    /// <param name="start">The first column, a multiple of <see cref="ChunkColumns"/>.</param>
+    public float* Chunk(int tile, int start) => _chunks.Floats + (nint)start * Count + (nint)tile * TileRows * ChunkColumns;
+
+    /// <summary>Cuts the inputs of one tile into chunks.</summary>
+    /// <param name="tile">From 0 to <see cref="Tiles"/> − 1.</param>
+    public void FillChunks(int tile)
+    {
+        int rows = RowsOf(tile);
+        float* row = Floats(tile);
+        for (int i = 0; i < rows; i++, row += Columns)
+        {
+            for (int start = 0; start < Columns; start += ChunkColumns)
+            {
+                int columns = Math.Min(ChunkColumns, Columns - start);
+                new ReadOnlySpan<float>(row + start, columns).CopyTo(new Span<float>(Chunk(tile, start) + i * ChunkColumns, columns));
+            }
+        }
+    }
+
     /// <summary>Makes integers of the inputs of one tile.</summary>
     /// <param name="tile">From 0 to <see cref="Tiles"/> − 1.</param>
     public void FillBytes(int tile)
@@ -93,6 +120,7 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
 
     public void Dispose()
     {
+        _chunks.Dispose();
         _bytes.Dispose();
         _scales.Dispose();
         _sums.Dispose();

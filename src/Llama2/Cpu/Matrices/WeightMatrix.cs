@@ -13,9 +13,14 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Rows that are multiplied together; a stripe is the unit of work of a thread.</summary>
     public const int StripeRows = FloatTiles.StripeRows;
 
-    private const int ChunkColumns = 256;                                     // of plain weights: 32 KiB of singles, which stay in the first cache
+    /// <summary>The most stripes that share one pass over the inputs.</summary>
+    public const int StripesAtOnce = 4;
+
+    private const int ChunkColumns = InputTiles.ChunkColumns;
+    private const int CachedBytes = 512 << 10;                                // of the second cache, for integer weights that share a pass over the inputs
 
     private readonly nint _stripeBytes;
+    private readonly int _atOnce;                                             // stripes
     private readonly AlignedMemory? _owned;
     private readonly byte* _stripes;                                          // null where the matrix is not packed
     private readonly byte* _rows;                                             // null where it is
@@ -41,6 +46,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     {
         (_owned, _raised) = (memory, raised);
         _stripes = memory.Pointer;
+        _atOnce = ReadsBytes ? (int)Math.Clamp(CachedBytes / _stripeBytes, 1, StripesAtOnce) : StripesAtOnce;
     }
 
     /// <summary>A matrix that stays in the mapped checkpoint.</summary>
@@ -53,7 +59,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         (Format, Rows, Columns) = (format, rows, columns);
         (Stripes, ReadsBytes) = (StripesOf(rows), format.BlockLength() > 1);
         _rowBytes = checked((int)format.RowBytes(columns));
-        _stripeBytes = (nint)StripePacker.StripeBytes(format, columns);
+        (_stripeBytes, _atOnce) = ((nint)StripePacker.StripeBytes(format, columns), 1);
     }
 
     public WeightFormat Format { get; }
@@ -98,49 +104,44 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
     }
 
-    /// <summary>output[i, r] = Σ W[r, c] · inputs[i, c] for the rows r of one stripe, or is increased by that.</summary>
-    /// <param name="stripe">From 0 to <see cref="Stripes"/> − 1.</param>
-    /// <param name="inputs">The inputs.</param>
+    /// <summary>output[i, r] = Σ W[r, c] · inputs[i, c] for the rows r of some stripes, or is increased by that.</summary>
+    /// <param name="first">The first stripe, from 0 to <see cref="Stripes"/> − 1.</param>
+    /// <param name="end">The stripe after the last.</param>
+    /// <param name="inputs">The inputs; plain weights and more than one tile need them in chunks.</param>
     /// <param name="output">[inputs, rows].</param>
     /// <param name="add">Whether the product is added to the output.</param>
-    /// <param name="sums">[inputs, 32] floats of the calling thread.</param>
+    /// <param name="sums">[<see cref="StripesAtOnce"/>, inputs, 32] floats of the calling thread.</param>
     /// <param name="scratch"><see cref="ScratchBytes"/> of the calling thread.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void MultiplyStripe(int stripe, InputTiles inputs, float* output, bool add, float* sums, byte* scratch)
+    public void Multiply(int first, int end, InputTiles inputs, float* output, bool add, float* sums, byte* scratch)
     {
-        int first = stripe * StripeRows, count = Math.Min(StripeRows, Rows - first);
-        byte* weights = _stripes + stripe * _stripeBytes;
-        bool raised = IsRaised(stripe);
-        if (_stripes is null)
+        for (int stripes; first < end; first += stripes)
         {
-            raised = StripePacker.Pack(Format, _rows + (nint)first * _rowBytes, count, Columns, scratch);
-            weights = scratch;
-            scratch += _stripeBytes;
-        }
-
-        if (ReadsBytes && !raised)
-        {
-            MultiplyDecoded(first, count, inputs, sums, (float*)scratch);
-        }
-        else if (ReadsBytes)
-        {
-            for (int tile = 0; tile < inputs.Tiles; tile++)
+            stripes = Math.Min(_atOnce, end - first);
+            byte* weights = _stripes + first * _stripeBytes;
+            bool packed = false;
+            ReadOnlySpan<bool> raised = _raised is null ? new ReadOnlySpan<bool>(ref packed) : _raised.AsSpan(first, stripes);
+            if (_stripes is null)
             {
-                StripeKernels.MultiplyBytes(
-                    Format, weights, inputs.Bytes(tile), inputs.RowsOf(tile), Columns, sums + (nint)tile * inputs.TileRows * StripeRows, cached: tile > 0 || _stripes is null);
+                packed = StripePacker.Pack(Format, _rows + (nint)first * StripeRows * _rowBytes, RowsOf(first), Columns, scratch);
+                weights = scratch;
+            }
+
+            float* work = (float*)(scratch + (_stripes is null ? _stripeBytes : 0));
+            if (ReadsBytes)
+            {
+                MultiplyBytes(first, weights, raised, inputs, output, add, sums, work);
+            }
+            else
+            {
+                MultiplyPlain(first, weights, raised, inputs, output, add, sums, work);
             }
         }
-        else
-        {
-            MultiplyPlain(weights, raised, inputs, sums, (float*)scratch);
-        }
-
-        Deliver(sums, inputs.Count, count, output + first, Rows, add);
     }
 
     public void Dispose() => _owned?.Dispose();
 
-    /// <summary>Brings the sums of a stripe to where they belong.</summary>
+    /// <summary>Brings sums of a stripe to where they belong.</summary>
     /// <param name="sums">[inputs, 32].</param>
     /// <param name="inputs">Inputs.</param>
     /// <param name="count">Rows of the stripe.</param>
@@ -168,52 +169,93 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     private bool IsRaised(int stripe) => _raised is not null && _raised[stripe];
 
-    /// <summary>Row by row, each decoded: for a stripe with a scale that is infinite or so large that no kernel takes it.</summary>
-    private void MultiplyDecoded(int first, int count, InputTiles inputs, float* sums, float* decoded)
+    private int RowsOf(int stripe) => Math.Min(StripeRows, Rows - stripe * StripeRows);
+
+    /// <summary>Tile by tile, so that what is read of the inputs serves several stripes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MultiplyBytes(int first, byte* weights, ReadOnlySpan<bool> raised, InputTiles inputs, float* output, bool add, float* sums, float* decoded)
     {
-        for (int row = 0; row < count; row++)
+        for (int tile = 0; tile < inputs.Tiles; tile++)
         {
-            ReadRow(first + row, new Span<float>(decoded, Columns));
+            for (int i = 0; i < raised.Length; i++)
+            {
+                if (raised[i])
+                {
+                    StripeKernels.MultiplyBytes(Format, weights + i * _stripeBytes, inputs.Bytes(tile), inputs.RowsOf(tile), Columns, sums, cached: tile > 0 || _stripes is null);
+                    Deliver(sums, inputs.RowsOf(tile), RowsOf(first + i), output + (nint)tile * inputs.TileRows * Rows + (first + i) * StripeRows, Rows, add);
+                }
+            }
+        }
+
+        for (int i = 0; i < raised.Length; i++)
+        {
+            if (!raised[i])
+            {
+                MultiplyDecoded(first + i, inputs, output, add, decoded);
+            }
+        }
+    }
+
+    /// <summary>Row by row, each decoded: for a stripe with a scale that is infinite or so large that no kernel takes it.</summary>
+    private void MultiplyDecoded(int stripe, InputTiles inputs, float* output, bool add, float* decoded)
+    {
+        for (int row = stripe * StripeRows, end = row + RowsOf(stripe); row < end; row++)
+        {
+            ReadRow(row, new Span<float>(decoded, Columns));
             for (nint input = 0; input < inputs.Count; input++)
             {
-                sums[input * StripeRows + row] = DotKernels.Dot(decoded, inputs.Floats(0) + input * Columns, Columns);
+                float sum = DotKernels.Dot(decoded, inputs.Floats(0) + input * Columns, Columns);
+                output[input * Rows + row] = add ? output[input * Rows + row] + sum : sum;
             }
         }
     }
 
     /// <summary>
-    /// For several tiles chunk by chunk of columns, each widened once and then used by all of them while the next one is fetched; the sums go on
-    /// from chunk to chunk.
+    /// For several tiles chunk by chunk of columns, each widened once and then used by all of them while the next one is fetched, and what is read of
+    /// the inputs serves several stripes; the sums go on from chunk to chunk.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyPlain(byte* weights, bool raised, InputTiles inputs, float* sums, float* chunk)
+    private void MultiplyPlain(int first, byte* weights, ReadOnlySpan<bool> raised, InputTiles inputs, float* output, bool add, float* sums, float* chunk)
     {
-        new Span<float>(sums, inputs.Count * StripeRows).Clear();
-        int tiles = inputs.Tiles, most = tiles > 1 ? ChunkColumns : Columns;
-        bool widen = tiles > 1 && Format != WeightFormat.F32;
-        nint columnBytes = StripeRows * Format.BlockBytes();
-        ReadAhead ahead = tiles > 1 ? ReadAhead.None : ReadAheads.OfMemory;
-        for (int start = 0; start < Columns; start += most)
+        int stripes = raised.Length, tiles = inputs.Tiles;
+        new Span<float>(sums, stripes * inputs.Count * StripeRows).Clear();
+        if (tiles == 1)
         {
-            int columns = Math.Min(most, Columns - start);
-            byte* from = weights + start * columnBytes, next = from + columns * columnBytes;
-            if (widen)
+            for (int i = 0; i < stripes; i++)
             {
-                StripeKernels.Widen(Format, raised, from, columns * StripeRows, chunk);
+                StripeKernels.AddPlain(
+                    Format, raised[i], weights + i * _stripeBytes, inputs.Floats(0), Columns, inputs.Count, Columns, sums + (nint)i * inputs.Count * StripeRows, StripeRows, ReadAheads.OfMemory);
             }
+        }
 
-            for (int tile = 0; tile < tiles; tile++)
+        for (int start = 0; tiles > 1 && start < Columns; start += ChunkColumns)
+        {
+            int columns = Math.Min(ChunkColumns, Columns - start);
+            nint columnBytes = StripeRows * Format.BlockBytes();
+            for (int i = 0; i < stripes; i++)
             {
-                if (tiles > 1)
+                byte* from = weights + i * _stripeBytes + start * columnBytes;
+                byte* next = i + 1 < stripes ? from + _stripeBytes : start + columns < Columns ? weights + (start + columns) * columnBytes : weights + stripes * _stripeBytes;
+                byte* singles = Format == WeightFormat.F32 ? from : (byte*)chunk;
+                if (Format != WeightFormat.F32)
+                {
+                    StripeKernels.Widen(Format, raised[i], from, columns * StripeRows, chunk);
+                }
+
+                for (int tile = 0; tile < tiles; tile++)
                 {
                     int fetched = tile * columns / tiles;
                     ReadAheads.Fetch(next + fetched * columnBytes, ((tile + 1) * columns / tiles - fetched) * columnBytes);
+                    float* to = sums + ((nint)i * inputs.Count + tile * inputs.TileRows) * StripeRows;
+                    StripeKernels.AddPlain(
+                        WeightFormat.F32, raised: false, singles, inputs.Chunk(tile, start), ChunkColumns, inputs.RowsOf(tile), columns, to, StripeRows, ReadAhead.None);
                 }
-
-                float* input = inputs.Floats(tile) + start, to = sums + (nint)tile * inputs.TileRows * StripeRows;
-                StripeKernels.AddPlain(
-                    widen ? WeightFormat.F32 : Format, raised, widen ? (byte*)chunk : from, input, Columns, inputs.RowsOf(tile), columns, to, StripeRows, ahead);
             }
+        }
+
+        for (int i = 0; i < stripes; i++)
+        {
+            Deliver(sums + (nint)i * inputs.Count * StripeRows, inputs.Count, RowsOf(first + i), output + (first + i) * StripeRows, Rows, add);
         }
     }
 }

@@ -27,6 +27,12 @@ internal sealed unsafe class RandomInputs : IDisposable
         _memory = new AlignedMemory(values.Length * sizeof(float));
         values.CopyTo(new Span<float>(_memory.Floats, values.Length));
         Tiles.Begin(_memory.Floats, values.Length / columns, columns);
+        Tiles.BeginChunks();
+        for (int tile = 0; tile < Tiles.Tiles; tile++)
+        {
+            Tiles.FillChunks(tile);
+        }
+
         if (columns % ByteTile.BlockLength == 0)
         {
             Tiles.BeginBytes();
