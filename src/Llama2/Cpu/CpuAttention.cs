@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Llama2;
 
 /// <summary>Grouped-query attention over the caches of a batch: softmax(q · kᵀ ÷ √headSize) · v, causal.</summary>
@@ -10,8 +12,9 @@ internal sealed unsafe class CpuAttention : IDisposable
 {
     private const int Span = 512;                                        // positions; a multiple of the cache's blocks
     private const int Block = CpuKeyValueCache.BlockTokens;
-    private const int MostTileRows = InputTiles.MostTileRows;            // queries of one product
-    private const int MostQueries = 4 * MostTileRows;
+    private const int MostQueries = 24;                                  // whole tiles of six and of eight
+    private const int MostPages = 4 * 3 * Span / Block;                  // of a list, for heads of up to four pages in a block
+    private const float LargestToScale = 1 << 24;                        // times 2¹⁰² a single still holds
 
     private readonly LlamaConfig _config;
     private readonly WorkerGroup _workers;
@@ -106,17 +109,34 @@ internal sealed unsafe class CpuAttention : IDisposable
         float* sums = scores + MostQueries * Span, widened = sums + MostQueries * _paddedSize;
         float* largest = stackalloc float[MostQueries], totals = stackalloc float[MostQueries];
 
+        bool halves = group.Cache.Format == WeightFormat.F16;
         LoadQueries(group, head, queries);
-        Score(group, head, start, length, queries, scores, stride, widened);
+        bool scaled = halves && TensorPrimitives.MaxMagnitude(new ReadOnlySpan<float>(queries, group.Count * _config.HeadSize)) < LargestToScale;
+        if (scaled)
+        {
+            ElementKernels.Scale(queries, 1 / HalfBits.InPlaceOfRaised, group.Count * _config.HeadSize);
+        }
+
+        byte** pages = stackalloc byte*[MostPages];
+        if (!ListPages(group, head, start / Block, stride / Block, pages))
+        {
+            pages = null;
+        }
+
+        Score(group, head, start, length, queries, scaled, scores, stride, widened, pages);
         for (int query = 0; query < group.Count; query++)
         {
             float* weights = scores + query * stride;
             int visible = Math.Clamp(group.Visible(query, _headGroup) - start, 0, length);
             (largest[query], totals[query]) = ElementKernels.Exponentiate(weights, visible);
             new Span<float>(weights + visible, length - visible).Clear();
+            if (halves)
+            {
+                ElementKernels.Scale(weights, 1 / HalfBits.InPlaceOfRaised, visible);
+            }
         }
 
-        Weigh(group, head, start, length, scores, stride, sums, widened);
+        Weigh(group, head, start, length, scores, halves, stride, sums, widened, pages is null ? null : pages + stride / Block * group.Cache.PiecePages);
         for (int query = 0; query < group.Count; query++)
         {
             float* sum = sums + query * _paddedSize;
@@ -134,44 +154,81 @@ internal sealed unsafe class CpuAttention : IDisposable
     }
 
     /// <summary>scores[query, position] = key · query, for the positions that a query sees and some further ones.</summary>
-    private void Score(in QueryGroup group, int head, int start, int length, float* queries, float* scores, int stride, float* widened)
+    private void Score(in QueryGroup group, int head, int start, int length, float* queries, bool scaled, float* scores, int stride, float* widened, byte** pages)
     {
+        int tileRows = group.TileRows;
         new Span<float>(scores, group.Count * stride).Clear();
-        for (int at = 0; at < length; at += Block)
+        for (int at = 0; at < length; at += Block, pages = Next(group, pages))
         {
-            byte* stored = group.Cache.Keys(_layer, head, (start + at) / Block);
-            CpuKeyValueCache.Numbers keys = group.Cache.Read(stored, _config.HeadSize, areKeys: true, group.Count > MostTileRows, widened);
+            CpuKeyValueCache.Numbers keys = group.Cache.ReadKeys(_layer, head, (start + at) / Block, scaled, group.Count > StripeKernels.InputsOf(WeightFormat.F32), widened, pages);
             for (int query = 0, rows; query < group.Count; query += rows)
             {
-                rows = Math.Min(group.TileRows, group.Count - query);
+                rows = Math.Min(tileRows, group.Count - query);
                 if (group.Visible(query + rows - 1, _headGroup) > start + at)
                 {
                     float* from = queries + query * _config.HeadSize;
-                    StripeKernels.AddPlain(keys.Format, raised: false, keys.Pointer, from, _config.HeadSize, rows, _config.HeadSize, scores + query * stride + at, stride, keys.Ahead);
+                    Add(keys, 0, pages, from, _config.HeadSize, rows, _config.HeadSize, scores + query * stride + at, stride);
                 }
             }
         }
     }
 
     /// <summary>sums[query] = Σ probability · value over the positions of the span.</summary>
-    private void Weigh(in QueryGroup group, int head, int start, int length, float* probabilities, int stride, float* sums, float* widened)
+    private void Weigh(in QueryGroup group, int head, int start, int length, float* probabilities, bool scaled, int stride, float* sums, float* widened, byte** pages)
     {
+        int tileRows = group.TileRows;
         new Span<float>(sums, group.Count * _paddedSize).Clear();
-        for (int at = 0; at < length; at += Block)
+        for (int at = 0; at < length; at += Block, pages = Next(group, pages))
         {
-            byte* stored = group.Cache.Values(_layer, head, (start + at) / Block);
-            CpuKeyValueCache.Numbers values = group.Cache.Read(stored, _paddedSize, areKeys: false, group.Count > MostTileRows, widened);
-            int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * values.Format.BlockBytes();
+            CpuKeyValueCache.Numbers values = group.Cache.ReadValues(_layer, head, (start + at) / Block, scaled, group.Count > StripeKernels.InputsOf(WeightFormat.F32), widened, pages);
+            int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
             for (int query = 0, rows; query < group.Count; query += rows)
             {
-                rows = Math.Min(group.TileRows, group.Count - query);
+                rows = Math.Min(tileRows, group.Count - query);
                 float* weights = probabilities + query * stride + at, to = sums + query * _paddedSize;
                 for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > start + at; stripe++)
                 {
-                    StripeKernels.AddPlain(values.Format, raised: false, values.Pointer + stripe * stripeBytes, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize, values.Ahead);
+                    Add(values, stripe * stripeBytes, pages, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
                 }
             }
         }
+    }
+
+    /// <summary>Adds products of keys or values, some of a block's, with queries or probabilities.</summary>
+    private static void Add(CpuKeyValueCache.Numbers numbers, nint offset, byte** pages, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
+    {
+        if (numbers.Cached)
+        {
+            StripeKernels.AddPlain(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(NothingAhead));
+        }
+        else if (pages is null)
+        {
+            StripeKernels.AddPlain(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(LinesAhead));
+        }
+        else
+        {
+            StripeKernels.AddPlain(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, new ListedPagesAhead(pages));
+        }
+    }
+
+    private static byte** Next(in QueryGroup group, byte** pages) => pages is null ? null : pages + group.Cache.PiecePages;
+
+    /// <summary>Lists the pages of a span in the order in which they are read, and the first ones of what the thread will probably read then, the next head.</summary>
+    /// <returns>Whether to read ahead in pages, and whether that can be.</returns>
+    private bool ListPages(in QueryGroup group, int head, int first, int count, byte** pages)
+    {
+        const int Ahead = (int)PagesAhead.Pages;
+        CpuKeyValueCache cache = group.Cache;
+        int piece = cache.PiecePages, next = Math.Min(head + 1, _config.KeyValueHeadCount - 1);
+        if (ReadAheads.OfMemory != ReadAhead.Pages || count * piece < Ahead || 3 * count * piece > MostPages)
+        {
+            return false;
+        }
+
+        cache.ListPages(_layer, head, first, count, areKeys: true, pages);
+        cache.ListPages(_layer, head, first, count, areKeys: false, pages + count * piece);
+        cache.ListPages(_layer, next, first, (Ahead + piece - 1) / piece, areKeys: true, pages + 2 * count * piece);
+        return true;
     }
 
     /// <summary>Brings the spans of one group and head to their common maximum and adds them up.</summary>
@@ -221,7 +278,7 @@ internal sealed unsafe class CpuAttention : IDisposable
         CpuKeyValueCache Cache, int FirstToken, int FirstPosition, int FirstQuery, int Count, int Length, int FirstPart, int Spans)
     {
         /// <summary>Queries of one product.</summary>
-        public int TileRows => InputTiles.TileRowsFor(Count);
+        public int TileRows => new Tiling(Count, StripeKernels.InputsOf(WeightFormat.F32)).Rows;
 
         /// <summary>Positions that a query sees.</summary>
         public int Visible(int query, int headGroup) => FirstPosition + (FirstQuery + query) / headGroup + 1;

@@ -4,13 +4,15 @@ namespace Llama2;
 /// <remarks>
 /// A block lies as the kernels of plain weights want it: the keys of a head as [head size, 32 tokens], so that a score is a product with 32
 /// "rows", and its values as stripes of [32 tokens, 32 dimensions], the last filled up with zeros. In 8 bits, 32 dimensions of a token share a
-/// scale; the scales stand behind the bytes, [dimensions / 32, 32 tokens] halves.
+/// scale; the scales stand behind the bytes, [dimensions / 32, 32 tokens] halves. Halves are raised (<see cref="HalfBits.Raise"/>), all keys or
+/// values of a head in a block or none: when one of them is too large, the block's others are lowered.
 /// </remarks>
 internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, WeightFormat format) : KeyValueCache
 {
     public const int BlockTokens = FloatTiles.StripeRows;
 
     private readonly List<AlignedMemory> _blocks = [];           // each [layers, kvHeads, keys then values]
+    private readonly List<bool[]> _lowered = [];                 // of each: [layers, kvHeads, keys then values]
     private bool _disposed;
 
     public override int Capacity => capacity;
@@ -19,6 +21,10 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
 
     /// <summary>F32, F16 or Q8_0.</summary>
     public WeightFormat Format => format;
+
+    /// <summary>Pages of a head's keys in a block, and of its values; 0 where those are no whole pages.</summary>
+    public int PiecePages { get; } = config.HeadSize == PaddedHeadSize(config) && Bytes(format, config.HeadSize) % (long)PagesAhead.PageBytes == 0
+        ? (int)(Bytes(format, config.HeadSize) / (long)PagesAhead.PageBytes) : 0;
 
     /// <summary>The dimensions of a value with those that fill its last stripe up.</summary>
     public static int PaddedHeadSize(LlamaConfig config) => (config.HeadSize + FloatTiles.StripeRows - 1) / FloatTiles.StripeRows * FloatTiles.StripeRows;
@@ -35,16 +41,28 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
         while (_blocks.Count * (long)BlockTokens < length)
         {
             _blocks.Add(new AlignedMemory(BlockBytes(config, format)));
+            _lowered.Add(new bool[2 * config.LayerCount * config.KeyValueHeadCount]);
         }
     }
 
-    /// <summary>The keys of a head in a block: [head size, 32 tokens].</summary>
-    public byte* Keys(int layer, int head, int block) =>
-        _blocks[block].Pointer + ((nint)layer * config.KeyValueHeadCount + head) * (nint)HeadBytes(config, format);
-
-    /// <summary>The values of a head in a block: [padded head size / 32, 32 tokens, 32].</summary>
-    public byte* Values(int layer, int head, int block) =>
-        Keys(layer, head, block) + (nint)Bytes(format, config.HeadSize);
+    /// <summary>Lists the pages of a head's keys in some blocks, or of its values.</summary>
+    /// <param name="layer">The block of the model.</param>
+    /// <param name="head">The key-value head.</param>
+    /// <param name="first">The first block.</param>
+    /// <param name="count">Blocks.</param>
+    /// <param name="areKeys">Whether it is the keys.</param>
+    /// <param name="pages">Room for <see cref="PiecePages"/> of each block.</param>
+    public void ListPages(int layer, int head, int first, int count, bool areKeys, byte** pages)
+    {
+        for (int block = first; block < first + count; block++)
+        {
+            byte* piece = areKeys ? Keys(layer, head, block) : Values(layer, head, block);
+            for (int page = 0; page < PiecePages; page++)
+            {
+                *pages++ = piece + page * (nint)PagesAhead.PageBytes;
+            }
+        }
+    }
 
     /// <summary>Stores the key and the value of one token.</summary>
     /// <param name="layer">The block of the model.</param>
@@ -70,44 +88,54 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
 
         Span<ushort> halves = stackalloc ushort[2 * key.Length];
         Span<ushort> keyHalves = halves[..key.Length], valueHalves = halves[key.Length..];
-        HalfBits.FromSingle(key, keyHalves);
-        HalfBits.FromSingle(value, valueHalves);
+        ToHalves(key, keyHalves, keys, key.Length, ref Lowered(layer, head, position / BlockTokens, areKeys: true));
+        ToHalves(value, valueHalves, values, PaddedHeadSize(config), ref Lowered(layer, head, position / BlockTokens, areKeys: false));
         Store<ushort>(keyHalves, valueHalves, (ushort*)keys + token, (ushort*)values + token * FloatTiles.StripeRows);
     }
 
-    /// <summary>Keys or values of a head in a block as the kernels take them: where they lie, or as singles in <paramref name="singles"/>.</summary>
-    /// <param name="numbers">What <see cref="Keys"/> or <see cref="Values"/> gave.</param>
-    /// <param name="dimensions">The head size, or the padded one for values.</param>
-    /// <param name="areKeys">Whether they are keys.</param>
+    /// <summary>The keys of a head in a block as the kernels take them, where they lie or widened: [head size, 32 tokens].</summary>
+    /// <param name="layer">The block of the model.</param>
+    /// <param name="head">The key-value head.</param>
+    /// <param name="block">32 tokens.</param>
+    /// <param name="scaled">Whether halves are <see cref="HalfBits.InPlaceOfRaised"/> of what they are, which takes no products to widen them.</param>
     /// <param name="widen">Whether halves are to be singles, too: it pays where several products read them.</param>
-    /// <param name="singles">[32, dimensions].</param>
-    /// <returns>The numbers and their format, F32 or F16.</returns>
-    public Numbers Read(byte* numbers, int dimensions, bool areKeys, bool widen, float* singles)
+    /// <param name="singles">Room for [head size, 32].</param>
+    /// <param name="pages">Where they are and what is read after them, as <see cref="ListPages"/> lists it; or null.</param>
+    public Numbers ReadKeys(int layer, int head, int block, bool scaled, bool widen, float* singles, byte** pages)
     {
-        switch (format)
+        byte* keys = Keys(layer, head, block);
+        if (format != WeightFormat.Q8_0)
         {
-            case WeightFormat.F16 when widen:
-                StripeKernels.Widen(format, raised: false, numbers, dimensions * BlockTokens, singles);
-                return new((byte*)singles, WeightFormat.F32, ReadAhead.None);
-            case WeightFormat.Q8_0:
-                ushort* scales = Scales(numbers, dimensions);
-                for (int first = 0; first < dimensions; first += FloatTiles.StripeRows, scales += BlockTokens)
-                {
-                    sbyte* bytes = (sbyte*)numbers + first * BlockTokens;
-                    if (areKeys)
-                    {
-                        ByteBlocks.ScaleColumns(bytes, scales, Math.Min(FloatTiles.StripeRows, dimensions - first), singles + first * BlockTokens);
-                    }
-                    else
-                    {
-                        ByteBlocks.ScaleRows(bytes, scales, BlockTokens, singles + first * BlockTokens);
-                    }
-                }
-
-                return new((byte*)singles, WeightFormat.F32, ReadAhead.None);
-            default:
-                return new(numbers, format, ReadAhead.Lines);
+            return Read(keys, config.HeadSize, Lowered(layer, head, block, areKeys: true), scaled, widen, singles, pages);
         }
+
+        ushort* scales = Scales(keys, config.HeadSize);
+        for (int first = 0; first < config.HeadSize; first += FloatTiles.StripeRows, scales += BlockTokens)
+        {
+            ByteBlocks.ScaleColumns((sbyte*)keys + first * BlockTokens, scales, Math.Min(FloatTiles.StripeRows, config.HeadSize - first), singles + first * BlockTokens);
+        }
+
+        return new((byte*)singles, PlainForm.Singles, cached: true);
+    }
+
+    /// <summary>The values of a head in a block as the kernels take them, where they lie or widened: [padded head size / 32, 32 tokens, 32].</summary>
+    /// <inheritdoc cref="ReadKeys"/>
+    public Numbers ReadValues(int layer, int head, int block, bool scaled, bool widen, float* singles, byte** pages)
+    {
+        int dimensions = PaddedHeadSize(config);
+        byte* values = Values(layer, head, block);
+        if (format != WeightFormat.Q8_0)
+        {
+            return Read(values, dimensions, Lowered(layer, head, block, areKeys: false), scaled, widen, singles, pages);
+        }
+
+        ushort* scales = Scales(values, dimensions);
+        for (int first = 0; first < dimensions; first += FloatTiles.StripeRows, scales += BlockTokens)
+        {
+            ByteBlocks.ScaleRows((sbyte*)values + first * BlockTokens, scales, BlockTokens, singles + first * BlockTokens);
+        }
+
+        return new((byte*)singles, PlainForm.Singles, cached: true);
     }
 
     /// <summary>Counts the tokens of a forward pass once all layers have stored them.</summary>
@@ -122,6 +150,7 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
         for (int block = 0; block < fork._blocks.Count; block++)
         {
             Buffer.MemoryCopy(_blocks[block].Pointer, fork._blocks[block].Pointer, fork._blocks[block].Bytes, _blocks[block].Bytes);
+            _lowered[block].CopyTo(fork._lowered[block], 0);
         }
 
         fork.Length = length;
@@ -133,9 +162,64 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
         _disposed = true;
         _blocks.ForEach(block => block.Dispose());
         _blocks.Clear();
+        _lowered.Clear();
         Length = 0;
         base.Dispose(disposing);
     }
+
+    /// <summary>The keys of a head in a block: [head size, 32 tokens].</summary>
+    private byte* Keys(int layer, int head, int block) =>
+        _blocks[block].Pointer + ((nint)layer * config.KeyValueHeadCount + head) * (nint)HeadBytes(config, format);
+
+    /// <summary>The values of a head in a block: [padded head size / 32, 32 tokens, 32].</summary>
+    private byte* Values(int layer, int head, int block) =>
+        Keys(layer, head, block) + (nint)Bytes(format, config.HeadSize);
+
+    /// <summary>Singles where they lie, halves in the form that is asked for.</summary>
+    private Numbers Read(byte* numbers, int dimensions, bool lowered, bool scaled, bool widen, float* singles, byte** pages)
+    {
+        if (format == WeightFormat.F32)
+        {
+            return new(numbers, PlainForm.Singles, cached: false);
+        }
+
+        PlainForm form = lowered ? PlainForm.Halves : scaled ? PlainForm.HalvesInPlace : PlainForm.RaisedHalves;
+        if (!widen && (!lowered || !scaled))
+        {
+            return new(numbers, form, cached: false);
+        }
+
+        if (pages is null)
+        {
+            StripeKernels.Widen(form, numbers, dimensions * BlockTokens, singles, default(LinesAhead));
+        }
+        else
+        {
+            StripeKernels.Widen(form, numbers, dimensions * BlockTokens, singles, new ListedPagesAhead(pages));
+        }
+
+        if (lowered && scaled)
+        {
+            ElementKernels.Scale(singles, HalfBits.InPlaceOfRaised, dimensions * BlockTokens);
+        }
+
+        return new((byte*)singles, PlainForm.Singles, cached: true);
+    }
+
+    /// <summary>Halves of a token as the block's others are: raised, unless one is too large, which lowers them all.</summary>
+    private static void ToHalves(ReadOnlySpan<float> numbers, Span<ushort> halves, byte* block, int dimensions, ref bool lowered)
+    {
+        HalfBits.FromSingle(numbers, halves);
+        if (!lowered && !HalfBits.Raise(halves))
+        {
+            HalfBits.Lower(new Span<ushort>(block, dimensions * BlockTokens));
+            HalfBits.FromSingle(numbers, halves);
+            lowered = true;
+        }
+    }
+
+    private ref bool Lowered(int layer, int head, int block, bool areKeys) =>
+        ref _lowered[block][2 * (layer * config.KeyValueHeadCount + head) + (areKeys ? 0 : 1)];
 
     private static long HeadBytes(LlamaConfig config, WeightFormat format) =>
         RoundUp(Bytes(format, config.HeadSize) + Bytes(format, PaddedHeadSize(config)));
@@ -174,12 +258,13 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
     }
 
     /// <summary>Numbers in the order of the kernels.</summary>
-    public readonly struct Numbers(byte* pointer, WeightFormat format, ReadAhead ahead)
+    public readonly struct Numbers(byte* pointer, PlainForm form, bool cached)
     {
         public byte* Pointer => pointer;
 
-        public WeightFormat Format => format;
+        public PlainForm Form => form;
 
-        public ReadAhead Ahead => ahead;
+        /// <summary>Whether they have just been written.</summary>
+        public bool Cached => cached;
     }
 }

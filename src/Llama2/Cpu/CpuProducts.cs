@@ -95,7 +95,7 @@ internal sealed unsafe class CpuProducts : IDisposable
     private void Run(float* input, int count, ReadOnlySpan<CpuProduct> products, bool add)
     {
         _add = add;
-        int stripes = 0;
+        int stripes = 0, most = StripeKernels.MostInputs;
         bool bytes = false, floats = false;
         for (int i = 0; i < products.Length; i++)
         {
@@ -103,21 +103,22 @@ internal sealed unsafe class CpuProducts : IDisposable
             _matrices[i] = matrix;
             _outputs[i] = products[i].Output;
             stripes += matrix.Stripes;
+            most = Math.Min(most, matrix.MostInputs);
             bytes |= matrix.ReadsBytes;
             floats |= !matrix.ReadsBytes;
         }
 
-        _inputs.Begin(input, count, _matrices[0].Columns);
+        _inputs.Begin(input, count, _matrices[0].Columns, most);
         if (bytes)
         {
             _inputs.BeginBytes();
-            _workers.For(_inputs.Tiles, _fillBytes);
+            _workers.For(_inputs.Tiling.Tiles, _fillBytes);
         }
 
-        if (floats && _inputs.Tiles > 1)
+        if (floats && count > most)
         {
             _inputs.BeginChunks();
-            _workers.For(_inputs.Tiles, _fillChunks);
+            _workers.For(count, _fillChunks);
         }
 
         _adapters.Begin(products, input, count);
@@ -126,7 +127,7 @@ internal sealed unsafe class CpuProducts : IDisposable
 
     private void FillBytes(int worker, int tile) => _inputs.FillBytes(tile);
 
-    private void FillChunks(int worker, int tile) => _inputs.FillChunks(tile);
+    private void FillChunks(int worker, int input) => _inputs.FillChunks(input);
 
     /// <summary>Stripes from first to end − 1, counted through the matrices of the job.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -32,11 +32,12 @@ internal readonly record struct MachineSpeed(double FloatProductsPerSecond, doub
     private static unsafe double Integers(WeightFormat format, WorkerGroup workers)
     {
         const int Columns = 512, Repeats = 8000;
+        int inputs = StripeKernels.InputsOf(format);
         using var stripes = new AlignedMemory(workers.Threads * StripePacker.StripeBytes(format, Columns));
-        using var inputs = new AlignedMemory(InputTiles.MostTileRows * Columns * sizeof(float));
-        using var sums = new AlignedMemory(workers.Threads * InputTiles.MostTileRows * WeightMatrix.StripeRows * sizeof(float));
+        using var values = new AlignedMemory(inputs * Columns * sizeof(float));
+        using var sums = new AlignedMemory(workers.Threads * inputs * WeightMatrix.StripeRows * sizeof(float));
         using var tiles = new InputTiles();
-        tiles.Begin(inputs.Floats, InputTiles.MostTileRows, Columns);
+        tiles.Begin(values.Floats, inputs, Columns, inputs);
         tiles.BeginBytes();
         tiles.FillBytes(0);
         byte* stripe = stripes.Pointer;
@@ -47,11 +48,11 @@ internal readonly record struct MachineSpeed(double FloatProductsPerSecond, doub
             for (int i = 0; i < Repeats; i++)
             {
                 StripeKernels.MultiplyBytes(
-                    format, stripe + part * StripePacker.StripeBytes(format, Columns), tile, InputTiles.MostTileRows, Columns,
-                    sum + part * InputTiles.MostTileRows * WeightMatrix.StripeRows, cached: true);
+                    format, stripe + part * StripePacker.StripeBytes(format, Columns), tile, inputs, Columns,
+                    sum + part * inputs * WeightMatrix.StripeRows, cached: true);
             }
         }));
-        return (double)Repeats * InputTiles.MostTileRows * WeightMatrix.StripeRows * Columns * workers.Threads / best;
+        return (double)Repeats * inputs * WeightMatrix.StripeRows * Columns * workers.Threads / best;
     }
 
     private static double Best(Action run)

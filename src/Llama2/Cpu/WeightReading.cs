@@ -71,8 +71,8 @@ internal sealed unsafe class WeightReading
         Vector256<long> a = default, b = default, c = default, d = default;
         for (byte* at = start, end = start + bytes - StepBytes; at <= end; at += StepBytes)
         {
-            TAhead.Of(at);
-            TAhead.Of(at + 64);
+            default(TAhead).Of(at);
+            default(TAhead).Of(at + 64);
             a |= Vector256.Load((long*)at);
             b |= Vector256.Load((long*)(at + 32));
             c |= Vector256.Load((long*)(at + 64));

@@ -9,7 +9,12 @@ namespace Llama2;
 /// <summary>Half-precision bits as a float: the scale of every block is one.</summary>
 internal static class HalfBits
 {
-    private const int SignExponentAndFraction = unchecked((int)0x8FFFE000);
+    /// <summary>What a half that <see cref="Raise"/> has raised is in a single's place, over its value: 2⁻¹⁰².</summary>
+    public const float InPlaceOfRaised = 1 / TwoTo102;
+
+    /// <summary>The bits of a half in a single's place.</summary>
+    public const int SignExponentAndFraction = unchecked((int)0x8FFFE000);
+
     private const ushort Exponent = 0x7C00;
     private const float TwoTo112 = 5.192296858534828e33f;
     private const float TwoToMinus112 = 1.925929944387236e-34f;                            // 112 = 127 − 15, the exponents' biases
@@ -114,6 +119,15 @@ internal static class HalfBits
         return all;
     }
 
+    /// <summary>Makes of raised halves what they were.</summary>
+    public static void Lower(Span<ushort> halves)
+    {
+        foreach (ref ushort half in halves)
+        {
+            half = BitConverter.HalfToUInt16Bits((Half)ToSingle(half, raised: true));
+        }
+    }
+
     /// <summary>Whether none of the halves is infinite or a NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool AreFinite(ReadOnlySpan<ushort> halves)
@@ -159,17 +173,17 @@ internal static class HalfBits
     public static void Write(Span<byte> field, float value) =>
         System.Buffers.Binary.BinaryPrimitives.WriteHalfLittleEndian(field, (Half)value);
 
-    /// <summary>Halves in a single's place: 2⁻¹¹² of their value.</summary>
+    /// <summary>Halves in a single's place: 2⁻¹¹² of their value, or <see cref="InPlaceOfRaised"/> of what they were before they were raised; whoever multiplies them makes up for it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> InPlace(Vector512<int> bits) => ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle();
+    public static Vector512<float> InPlace(Vector512<int> bits) => ((bits << 13) & Vector512.Create(SignExponentAndFraction)).AsSingle();
 
     /// <inheritdoc cref="InPlace(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> InPlace(Vector256<int> bits) => ((bits << 13) & Vector256.Create(SignExponentAndFraction)).AsSingle();
+    public static Vector256<float> InPlace(Vector256<int> bits) => ((bits << 13) & Vector256.Create(SignExponentAndFraction)).AsSingle();
 
     /// <inheritdoc cref="InPlace(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> InPlace(Vector128<int> bits) => ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle();
+    public static Vector128<float> InPlace(Vector128<int> bits) => ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle();
 
     /// <summary>1,024 times a half; a subnormal one is its fraction · 2⁻²⁴, which a single holds as a normal number.</summary>
     private static ushort Raised(ushort half)

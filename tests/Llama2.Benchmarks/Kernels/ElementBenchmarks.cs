@@ -11,7 +11,7 @@ public unsafe class ElementBenchmarks : IDisposable
 
     public ElementBenchmarks()
     {
-        _tiles.Begin(_a.Floats, 1, Width);
+        _tiles.Begin(_a.Floats, 1, Width, most: 1);
         _tiles.BeginBytes();
     }
 

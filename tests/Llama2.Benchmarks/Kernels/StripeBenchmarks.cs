@@ -6,9 +6,9 @@ namespace Llama2.Benchmarks;
 public unsafe class StripeBenchmarks : IDisposable
 {
     private const int Columns = 4096;
-    private readonly AlignedMemory _inputs = new(InputTiles.MostTileRows * Columns * sizeof(float));
-    private readonly AlignedMemory _sums = new(InputTiles.MostTileRows * WeightMatrix.StripeRows * sizeof(float));
-    private readonly AlignedMemory _output = new(InputTiles.MostTileRows * WeightMatrix.StripeRows * sizeof(float));
+    private readonly AlignedMemory _inputs = new(StripeKernels.MostInputs * Columns * sizeof(float));
+    private readonly AlignedMemory _sums = new(StripeKernels.MostInputs * WeightMatrix.StripeRows * sizeof(float));
+    private readonly AlignedMemory _output = new(StripeKernels.MostInputs * WeightMatrix.StripeRows * sizeof(float));
     private readonly InputTiles _tiles = new();
     private WeightMatrix? _matrix;
     private AlignedMemory? _scratch;
@@ -25,7 +25,7 @@ public unsafe class StripeBenchmarks : IDisposable
         _matrix = SeededRows.Packed(Format, WeightMatrix.StripeRows, Columns);
         _scratch = new AlignedMemory(_matrix.ScratchBytes);
         SeededRows.Fill(new Span<float>(_inputs.Floats, Inputs * Columns), seed: 2);
-        _tiles.Begin(_inputs.Floats, Inputs, Columns);
+        _tiles.Begin(_inputs.Floats, Inputs, Columns, _matrix.MostInputs);
         if (_matrix.ReadsBytes)
         {
             _tiles.BeginBytes();

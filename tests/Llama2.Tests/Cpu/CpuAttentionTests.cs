@@ -3,7 +3,7 @@ using Llama2.Testing;
 namespace Llama2.Tests;
 
 /// <summary>Texts that are longer than a span of positions and a group of queries.</summary>
-public class CpuAttentionTests
+public unsafe class CpuAttentionTests
 {
     private const int Length = 1100;                                     // three spans of 512, the last in part
 
@@ -48,6 +48,71 @@ public class CpuAttentionTests
 
         Assert.Equal(Length, sequence.Length);
         Assert.Equal(expected, logits);
+    }
+
+    /// <summary>One query behind numbers that are not raised, a query that is too large to be scaled, and a head of whole pages.</summary>
+    [Theory]
+    [InlineData(40, 1f, 1f)]
+    [InlineData(40, 1f, 300f)]
+    [InlineData(64, 1f, 1f)]
+    [InlineData(64, 1f, 300f)]
+    [InlineData(64, 134217728f, 1f)]
+    [InlineData(64, 134217728f, 300f)]
+    public void Run_NumbersOfAnySize_NearDoublePrecision(int size, float queryFactor, float largest)
+    {
+        const int Heads = 6, KeyValueHeads = 2, Tokens = 600;
+        LlamaConfig config = TinyModels.Config with
+        {
+            HiddenSize = Heads * size,
+            HeadCount = Heads,
+            KeyValueHeadCount = KeyValueHeads,
+            HeadSize = size,
+            LayerCount = 1,
+            ContextLength = Tokens,
+        };
+        using var workers = new WorkerGroup(2);
+        using var cache = new CpuKeyValueCache(config, Tokens, WeightFormat.F16);
+        cache.Reserve(Tokens);
+        float[,][] keys = new float[KeyValueHeads, Tokens][], values = new float[KeyValueHeads, Tokens][];
+        for (int head = 0; head < KeyValueHeads; head++)
+        {
+            for (int token = 0; token < Tokens; token++)
+            {
+                (keys[head, token], values[head, token]) = (PackedStripe.Random(size, 2 * token + head), PackedStripe.Random(size, 5000 + 2 * token + head));
+                keys[head, token] = [.. keys[head, token].Select(x => x / MathF.Max(1, queryFactor / 16))];
+                if (token == 77)
+                {
+                    keys[head, token][3] *= largest;
+                    values[head, token][size - 2] *= largest;
+                }
+
+                cache.Store(0, head, token, keys[head, token], values[head, token]);
+            }
+        }
+
+        cache.Advance(Tokens - 1);
+        var batch = new LlamaBatch();
+        batch.Add(cache, [1], LogitRows.Last);
+        using var attention = new CpuAttention(config, workers);
+        attention.Prepare(batch);
+        float[] queries = [.. PackedStripe.Random(Heads * size, 3).Select(x => x * queryFactor)], attended = new float[Heads * size];
+        fixed (float* from = queries, to = attended)
+        {
+            attention.Run(0, from, to);
+        }
+
+        for (int head = 0; head < Heads; head++)
+        {
+            int group = head / (Heads / KeyValueHeads);
+            double[] scores = [.. Enumerable.Range(0, Tokens).Select(token =>
+                Enumerable.Range(0, size).Sum(i => (double)queries[head * size + i] * (double)(Half)keys[group, token][i]) / Math.Sqrt(size))];
+            double[] weights = [.. scores.Select(score => Math.Exp(score - scores.Max()))];
+            for (int i = 0; i < size; i++)
+            {
+                double expected = Enumerable.Range(0, Tokens).Sum(token => weights[token] * (double)(Half)values[group, token][i]) / weights.Sum();
+                Assert.Equal(expected, attended[head * size + i], 1e-4 * largest);
+            }
+        }
     }
 
     private static int[] Tokens()

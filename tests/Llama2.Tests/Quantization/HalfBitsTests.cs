@@ -59,7 +59,12 @@ public class HalfBitsTests
                 HalfBits.RaisedToSingle(Vector128.Create(extended))[3], HalfBits.ToSingle(raised[i], raised: true),
             ];
             Assert.All(values, value => Assert.Equal(BitConverter.SingleToInt32Bits(expected), BitConverter.SingleToInt32Bits(value)));
+            float[] inPlace = [HalfBits.InPlace(Vector512.Create(extended))[15], HalfBits.InPlace(Vector256.Create(extended))[7], HalfBits.InPlace(Vector128.Create(extended))[3]];
+            Assert.All(inPlace, value => Assert.Equal(expected * HalfBits.InPlaceOfRaised, value));
         }
+
+        HalfBits.Lower(raised.AsSpan(3));
+        Assert.Equal(halves, raised);
     }
 
     [Theory]

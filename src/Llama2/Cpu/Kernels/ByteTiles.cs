@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
-/// <summary>Products of integer weights with up to six inputs: for each block of 32 columns an exact integer sum, then one fused multiply-add.</summary>
+/// <summary>Products of integer weights with up to six inputs, of less than 8 bits with up to eight: for each block of 32 columns an exact integer sum, then one fused multiply-add.</summary>
 /// <remarks>
 /// sum[m, r] = Σ over the blocks, in their order, of (Σ weight · input over the block) · (weight scale · input scale). Nothing else enters, so
 /// the bits are the same with every instruction set and for any number of inputs. The methods are compiled once and for good: the first token
@@ -32,7 +32,7 @@ internal static unsafe class ByteTiles
         where TFloats : struct, IFloatLanes<TFloats>
         where TAhead : struct, IReadAhead
     {
-        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
+        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default, f6 = default, f7 = default;
         sbyte* x = input.Values;
         int* starts = input.Starts(TWeights.Offset);
         for (int block = 0; block < blocks; block++)
@@ -44,6 +44,8 @@ internal static unsafe class ByteTiles
             TBytes s3 = TRows.Count > 3 ? TWeights.Start<TBytes, TFloats>(start[3]) : default;
             TBytes s4 = TRows.Count > 4 ? TWeights.Start<TBytes, TFloats>(start[4]) : default;
             TBytes s5 = TRows.Count > 5 ? TWeights.Start<TBytes, TFloats>(start[5]) : default;
+            TBytes s6 = TRows.Count > 6 ? TWeights.Start<TBytes, TFloats>(start[6]) : default;
+            TBytes s7 = TRows.Count > 7 ? TWeights.Start<TBytes, TFloats>(start[7]) : default;
             for (int two = 0; two < 4; two++)
             {
                 (TBytes w, TBytes next) = TWeights.Load<TBytes, TFloats>(weights);
@@ -53,6 +55,8 @@ internal static unsafe class ByteTiles
                 s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
                 s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
+                s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
                 w = next;
                 x += 4 * TRows.Count;
                 s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
@@ -61,18 +65,20 @@ internal static unsafe class ByteTiles
                 s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
                 s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
+                s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
                 x += 4 * TRows.Count;
-                TAhead.Of(weights);
+                default(TAhead).Of(weights);
                 if (TWeights.Lines > 1)
                 {
-                    TAhead.Of(weights + LineBytes);
+                    default(TAhead).Of(weights + LineBytes);
                 }
 
                 weights += TWeights.Lines * LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
+            default(TAhead).Of((byte*)scales);                                         // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
             weights += ScaleBytes;
@@ -82,9 +88,11 @@ internal static unsafe class ByteTiles
             f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(s3), TFloats.Multiply(scale, TFloats.Broadcast(xScales[3])), f3) : f3;
             f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(s4), TFloats.Multiply(scale, TFloats.Broadcast(xScales[4])), f4) : f4;
             f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(s5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
+            f6 = TRows.Count > 6 ? TFloats.MultiplyAdd(TBytes.ToFloats(s6), TFloats.Multiply(scale, TFloats.Broadcast(xScales[6])), f6) : f6;
+            f7 = TRows.Count > 7 ? TFloats.MultiplyAdd(TBytes.ToFloats(s7), TFloats.Multiply(scale, TFloats.Broadcast(xScales[7])), f7) : f7;
         }
 
-        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums, stride);
+        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, f6, f7, sums, stride);
     }
 
     /// <summary>One register of rows, weights of 8 bits, each taken as two nibbles: for processors whose byte products would not fit their sums.</summary>
@@ -131,12 +139,12 @@ internal static unsafe class ByteTiles
                 l5 = TRows.Count > 5 ? TBytes.Add(l5, low, TBytes.Broadcast(x + 20)) : l5;
                 h5 = TRows.Count > 5 ? TBytes.Add(h5, high, TBytes.Broadcast(x + 20)) : h5;
                 x += 4 * TRows.Count;
-                TAhead.Of(weights);
+                default(TAhead).Of(weights);
                 weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
+            default(TAhead).Of((byte*)scales);                                         // blocks are no whole number of lines
             TFloats scale = TFloats.LoadRaisedHalves(scales);
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;
@@ -148,7 +156,7 @@ internal static unsafe class ByteTiles
             f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(l5, h5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
         }
 
-        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums, stride);
+        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, default, default, sums, stride);
     }
 
     /// <summary>Two registers of rows, weights of 8 bits, where a dot product of bytes is one instruction: twelve sums hide how long it takes.</summary>
@@ -197,20 +205,20 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
                 t5 = TRows.Count > 5 ? TBytes.Add(t5, v, TBytes.Broadcast(x + 20)) : t5;
                 x += 4 * TRows.Count;
-                TAhead.Of(weights);
+                default(TAhead).Of(weights);
                 if (TFloats.Count == PanelRows)
                 {
-                    TAhead.Of(weights + apart);
+                    default(TAhead).Of(weights + apart);
                 }
 
                 weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
+            default(TAhead).Of((byte*)scales);                                         // blocks are no whole number of lines
             if (TFloats.Count == PanelRows)
             {
-                TAhead.Of((byte*)(scales + scalesApart));
+                default(TAhead).Of((byte*)(scales + scalesApart));
             }
 
             TFloats scale = TFloats.LoadRaisedHalves(scales), scale2 = TFloats.LoadRaisedHalves(scales + scalesApart);
@@ -230,8 +238,8 @@ internal static unsafe class ByteTiles
             g5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(t5), TFloats.Multiply(scale2, TFloats.Broadcast(xScales[5])), g5) : g5;
         }
 
-        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums, stride);
-        TileSums.Store<TRows, TFloats>(g0, g1, g2, g3, g4, g5, sums + TFloats.Count, stride);
+        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, default, default, sums, stride);
+        TileSums.Store<TRows, TFloats>(g0, g1, g2, g3, g4, g5, default, default, sums + TFloats.Count, stride);
     }
 
     /// <summary>As <see cref="TwoRegisters"/> for a panel of 16 rows, where two registers of sums join into one of 16 floats.</summary>
@@ -287,12 +295,12 @@ internal static unsafe class ByteTiles
                 s5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(s5, w, y) : s5;
                 t5 = TRows.Count > 5 ? AvxVnni.MultiplyWideningAndAdd(t5, v, y) : t5;
                 x += 4 * TRows.Count;
-                TAhead.Of(weights);
+                default(TAhead).Of(weights);
                 weights += LineBytes;
             }
 
             float* xScales = input.Scales + (nint)block * TRows.Count;
-            TAhead.Of((byte*)scales);                                         // blocks are no whole number of lines
+            default(TAhead).Of((byte*)scales);                                         // blocks are no whole number of lines
             Vector512<float> scale = Floats512.LoadRaisedHalves(scales).Value;
             scales += ByteBlock / sizeof(ushort);
             weights += ScaleBytes;

@@ -168,24 +168,32 @@ internal static unsafe class ElementKernels
         return (largest, two[0] + two[1]);
     }
 
-    /// <summary>The largest of one or more values; NaN if one is.</summary>
+    /// <summary>The largest of one or more values; any, if one of them is no number.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Largest(float* values, int length)
     {
         float largest = float.NegativeInfinity;
         int i = 0;
-        if (length >= 8)
+        Vector256<float> lanes = Vector256.Create(largest);
+        if (Avx512F.IsSupported)
         {
-            Vector256<float> lanes = Vector256.Create(largest);
-            for (; i + 8 <= length; i += 8)
+            Vector512<float> wide = Vector512.Create(largest);
+            for (; i + 16 <= length; i += 16)
             {
-                lanes = Vector256.Max(lanes, Vector256.Load(values + i));
+                wide = Vector512.MaxNative(wide, Vector512.Load(values + i));
             }
 
-            for (int lane = 0; lane < 8; lane++)
-            {
-                largest = MathF.Max(largest, lanes[lane]);
-            }
+            lanes = Vector256.MaxNative(wide.GetLower(), wide.GetUpper());
+        }
+
+        for (; i + 8 <= length; i += 8)
+        {
+            lanes = Vector256.MaxNative(lanes, Vector256.Load(values + i));
+        }
+
+        for (int lane = 0; lane < 8; lane++)
+        {
+            largest = MathF.Max(largest, lanes[lane]);
         }
 
         for (; i < length; i++)

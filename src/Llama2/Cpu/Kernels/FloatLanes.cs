@@ -26,6 +26,9 @@ internal unsafe interface IFloatLanes<TSelf>
     /// <summary>Half-precision numbers that <see cref="HalfBits.Raise"/> has raised, as what they were.</summary>
     static abstract TSelf LoadRaisedHalves(ushort* from);
 
+    /// <summary>Halves in a single's place (<see cref="HalfBits.InPlace(Vector128{int})"/>).</summary>
+    static abstract TSelf LoadHalvesInPlace(ushort* from);
+
     /// <summary>Upper halves of singles.</summary>
     static abstract TSelf LoadBrainHalves(ushort* from);
 
@@ -60,6 +63,9 @@ internal readonly unsafe struct Floats512(Vector512<float> value) : IFloatLanes<
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats512 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats512 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats512 LoadBrainHalves(ushort* from) => new((Avx512F.ConvertToVector512UInt32(Vector256.Load(from)) << 16).AsSingle());
@@ -99,6 +105,9 @@ internal readonly unsafe struct Floats256(Vector256<float> value) : IFloatLanes<
     public static Floats256 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats256 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats256 LoadBrainHalves(ushort* from) => new((Avx2.ConvertToVector256Int32(Vector128.Load(from)) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -136,6 +145,9 @@ internal readonly unsafe struct Floats128(Vector128<float> value) : IFloatLanes<
     public static Floats128 LoadRaisedHalves(ushort* from) => new(HalfBits.RaisedToSingle(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Floats128 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats128 LoadBrainHalves(ushort* from) => new((AdvSimd.ZeroExtendWideningLower(Vector64.Load(from)) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -168,6 +180,8 @@ internal readonly unsafe struct Floats32(float value) : IFloatLanes<Floats32>
     public static Floats32 LoadHalves(ushort* from) => new(HalfBits.ToSingle(*from));
 
     public static Floats32 LoadRaisedHalves(ushort* from) => new(HalfBits.ToSingle(*from, raised: true));
+
+    public static Floats32 LoadHalvesInPlace(ushort* from) => new(BitConverter.Int32BitsToSingle(((short)*from << 13) & HalfBits.SignExponentAndFraction));
 
     public static Floats32 LoadBrainHalves(ushort* from) => new(BitConverter.UInt32BitsToSingle((uint)*from << 16));
 

@@ -2,12 +2,13 @@ using System.Runtime.CompilerServices;
 
 namespace Llama2;
 
-/// <summary>Products of plain weights with up to six inputs: one fused multiply-add per column, in their order.</summary>
+/// <summary>Products of plain weights with up to eight inputs: one fused multiply-add per column, in their order.</summary>
 /// <remarks>The bits are the same with every instruction set and for any number of inputs.</remarks>
 internal static unsafe class FloatTiles
 {
     /// <summary>Rows of a stripe.</summary>
     public const int StripeRows = 32;
+
 
     /// <summary>Two registers of rows: sums[m, r] += Σ weights[c, r] · inputs[m, c].</summary>
     /// <param name="weights">The first of the rows: [columns, 32].</param>
@@ -16,8 +17,9 @@ internal static unsafe class FloatTiles
     /// <param name="columns">Length of a dot product.</param>
     /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
+    /// <param name="ahead">How to read ahead.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Add<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
+    public static void Add<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride, TAhead ahead)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats>
@@ -35,7 +37,11 @@ internal static unsafe class FloatTiles
         TFloats t4 = TRows.Count > 4 ? TFloats.Load(sums + 4 * stride + TFloats.Count) : default;
         TFloats s5 = TRows.Count > 5 ? TFloats.Load(sums + 5 * stride) : default;
         TFloats t5 = TRows.Count > 5 ? TFloats.Load(sums + 5 * stride + TFloats.Count) : default;
-        nint offset2 = 2 * inputStride, offset3 = 3 * inputStride, offset4 = 4 * inputStride, offset5 = 5 * inputStride;
+        TFloats s6 = TRows.Count > 6 ? TFloats.Load(sums + 6 * stride) : default;
+        TFloats t6 = TRows.Count > 6 ? TFloats.Load(sums + 6 * stride + TFloats.Count) : default;
+        TFloats s7 = TRows.Count > 7 ? TFloats.Load(sums + 7 * stride) : default;
+        TFloats t7 = TRows.Count > 7 ? TFloats.Load(sums + 7 * stride + TFloats.Count) : default;
+        nint offset2 = 2 * inputStride, offset3 = 3 * inputStride, offset4 = 4 * inputStride, offset5 = 5 * inputStride, offset6 = 6 * inputStride, offset7 = 7 * inputStride;
         for (int column = 0; column < columns; column++)
         {
             TFloats w = TWeights.Load<TFloats>(weights), v = TWeights.Load<TFloats>(weights + TFloats.Count * TWeights.Size), x;
@@ -57,17 +63,23 @@ internal static unsafe class FloatTiles
             x = TRows.Count > 5 ? TFloats.Broadcast(inputs[offset5]) : default;
             s5 = TRows.Count > 5 ? TFloats.MultiplyAdd(w, x, s5) : s5;
             t5 = TRows.Count > 5 ? TFloats.MultiplyAdd(v, x, t5) : t5;
-            TAhead.Of(weights);
+            x = TRows.Count > 6 ? TFloats.Broadcast(inputs[offset6]) : default;
+            s6 = TRows.Count > 6 ? TFloats.MultiplyAdd(w, x, s6) : s6;
+            t6 = TRows.Count > 6 ? TFloats.MultiplyAdd(v, x, t6) : t6;
+            x = TRows.Count > 7 ? TFloats.Broadcast(inputs[offset7]) : default;
+            s7 = TRows.Count > 7 ? TFloats.MultiplyAdd(w, x, s7) : s7;
+            t7 = TRows.Count > 7 ? TFloats.MultiplyAdd(v, x, t7) : t7;
+            ahead.Of(weights);
             if (TWeights.Size > sizeof(ushort))
             {
-                TAhead.Of(weights + StripeRows * sizeof(ushort));
+                ahead.Of(weights + StripeRows * sizeof(ushort));
             }
 
             weights += StripeRows * TWeights.Size;
             inputs++;
         }
 
-        TileSums.Store<TRows, TFloats>(s0, s1, s2, s3, s4, s5, sums, stride);
-        TileSums.Store<TRows, TFloats>(t0, t1, t2, t3, t4, t5, sums + TFloats.Count, stride);
+        TileSums.Store<TRows, TFloats>(s0, s1, s2, s3, s4, s5, s6, s7, sums, stride);
+        TileSums.Store<TRows, TFloats>(t0, t1, t2, t3, t4, t5, t6, t7, sums + TFloats.Count, stride);
     }
 }

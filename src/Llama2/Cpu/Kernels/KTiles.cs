@@ -43,7 +43,7 @@ internal static unsafe class KTiles
     {
         int offset = 8 << TWeights.UpperBits;
         byte mask = (byte)(offset * 2 - 16);                                  // of the upper bits, in their place
-        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default;
+        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default, f6 = default, f7 = default;
         sbyte* x = input.Values;
         float* xScales = input.Scales, xSums = input.Sums;
         int* starts = input.Starts(offset);
@@ -54,7 +54,7 @@ internal static unsafe class KTiles
             byte* weights = panel + HeadBytes + 4 * row;
             for (int line = 0; line < HeadBytes; line += LineBytes)
             {
-                TAhead.Of(panel + line);
+                default(TAhead).Of(panel + line);
             }
 
             TFloats d = TFloats.LoadRaisedHalves(halves), least = TWeights.HasMinima ? TFloats.LoadRaisedHalves(halves + PanelRows) : default;
@@ -66,6 +66,8 @@ internal static unsafe class KTiles
                 TBytes s3 = TRows.Count > 3 ? TBytes.Start(starts[3]) : default;
                 TBytes s4 = TRows.Count > 4 ? TBytes.Start(starts[4]) : default;
                 TBytes s5 = TRows.Count > 5 ? TBytes.Start(starts[5]) : default;
+                TBytes s6 = TRows.Count > 6 ? TBytes.Start(starts[6]) : default;
+                TBytes s7 = TRows.Count > 7 ? TBytes.Start(starts[7]) : default;
                 TBytes upper = TWeights.UpperBits > 0 ? TBytes.Load(weights + TWeights.NibbleLines * LineBytes) : default;
                 for (int line = 0; line < TWeights.NibbleLines; line++)
                 {
@@ -78,6 +80,8 @@ internal static unsafe class KTiles
                     s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
                     s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
                     s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                    s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
+                    s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
                     x += 4 * TRows.Count;
                     w = TBytes.HighNibbles(both);
                     w = TWeights.UpperBits > 0 ? TBytes.WithUpper(w, upper, 4 - TWeights.UpperBits, mask) : w;
@@ -87,9 +91,11 @@ internal static unsafe class KTiles
                     s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
                     s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
                     s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                    s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
+                    s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
                     x += 4 * TRows.Count;
                     upper = TWeights.UpperBits > 0 ? TBytes.ShiftRight(upper, 2 * TWeights.UpperBits) : upper;
-                    TAhead.Of(weights);
+                    default(TAhead).Of(weights);
                     weights += LineBytes;
                 }
 
@@ -100,6 +106,8 @@ internal static unsafe class KTiles
                 f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(s3), TFloats.Multiply(scale, TFloats.Broadcast(xScales[3])), f3) : f3;
                 f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(s4), TFloats.Multiply(scale, TFloats.Broadcast(xScales[4])), f4) : f4;
                 f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(s5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
+                f6 = TRows.Count > 6 ? TFloats.MultiplyAdd(TBytes.ToFloats(s6), TFloats.Multiply(scale, TFloats.Broadcast(xScales[6])), f6) : f6;
+                f7 = TRows.Count > 7 ? TFloats.MultiplyAdd(TBytes.ToFloats(s7), TFloats.Multiply(scale, TFloats.Broadcast(xScales[7])), f7) : f7;
                 if (TWeights.HasMinima)
                 {
                     TFloats minimum = TFloats.Multiply(least, TFloats.LoadBytes(scales + TWeights.Groups * PanelRows));
@@ -110,11 +118,13 @@ internal static unsafe class KTiles
                     f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(added, TFloats.Broadcast(xSums[3]), f3) : f3;
                     f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(added, TFloats.Broadcast(xSums[4]), f4) : f4;
                     f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(added, TFloats.Broadcast(xSums[5]), f5) : f5;
+                    f6 = TRows.Count > 6 ? TFloats.MultiplyAdd(added, TFloats.Broadcast(xSums[6]), f6) : f6;
+                    f7 = TRows.Count > 7 ? TFloats.MultiplyAdd(added, TFloats.Broadcast(xSums[7]), f7) : f7;
                 }
 
                 if (TWeights.UpperBits > 0)
                 {
-                    TAhead.Of(weights);
+                    default(TAhead).Of(weights);
                     weights += LineBytes;
                 }
 
@@ -130,6 +140,6 @@ internal static unsafe class KTiles
             panel += SuperblockBytes<TWeights>();
         }
 
-        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, sums + row, stride);
+        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, f6, f7, sums + row, stride);
     }
 }

@@ -2,6 +2,25 @@ using System.Runtime.CompilerServices;
 
 namespace Llama2;
 
+/// <summary>How plain weights lie in memory: a type of <see cref="IPlainWeights"/> for each, since a kernel is compiled for one.</summary>
+internal enum PlainForm
+{
+    /// <summary><see cref="Llama2.Singles"/>.</summary>
+    Singles,
+
+    /// <summary><see cref="Llama2.Halves"/>.</summary>
+    Halves,
+
+    /// <summary><see cref="Llama2.RaisedHalves"/>.</summary>
+    RaisedHalves,
+
+    /// <summary><see cref="Llama2.HalvesInPlace"/>.</summary>
+    HalvesInPlace,
+
+    /// <summary><see cref="Llama2.BrainHalves"/>.</summary>
+    BrainHalves,
+}
+
 /// <summary>How plain weights lie in memory, as a constant of a type.</summary>
 internal unsafe interface IPlainWeights
 {
@@ -40,6 +59,16 @@ internal readonly unsafe struct RaisedHalves : IPlainWeights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TFloats Load<TFloats>(byte* weights)
         where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadRaisedHalves((ushort*)weights);
+}
+
+/// <summary>F16 that may be raised, as a power of two times its value (<see cref="HalfBits.InPlace(System.Runtime.Intrinsics.Vector128{int})"/>): no product to widen it, but other inputs.</summary>
+internal readonly unsafe struct HalvesInPlace : IPlainWeights
+{
+    public static int Size => sizeof(ushort);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TFloats Load<TFloats>(byte* weights)
+        where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadHalvesInPlace((ushort*)weights);
 }
 
 /// <summary>BF16.</summary>

@@ -21,14 +21,14 @@ internal enum ReadAhead
 internal unsafe interface IReadAhead
 {
     /// <summary>To be called for every 64 bytes of a stream.</summary>
-    static abstract void Of(byte* stream);
+    void Of(byte* stream);
 }
 
 /// <summary>Operands are in the first cache.</summary>
 internal readonly unsafe struct NothingAhead : IReadAhead
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Of(byte* stream)
+    public void Of(byte* stream)
     {
     }
 }
@@ -39,7 +39,7 @@ internal readonly unsafe struct NearAhead : IReadAhead
     private const int Distance = 2048;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Of(byte* stream)
+    public void Of(byte* stream)
     {
         if (Sse.IsSupported)
         {
@@ -54,7 +54,7 @@ internal readonly unsafe struct LinesAhead : IReadAhead
     private const int Near = 4096, Far = 4 * Near;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Of(byte* stream)
+    public void Of(byte* stream)
     {
         if (Sse.IsSupported)
         {
@@ -71,10 +71,10 @@ internal readonly unsafe struct LinesAhead : IReadAhead
 /// </remarks>
 internal readonly unsafe struct PagesAhead : IReadAhead
 {
-    private const nuint LineBytes = 64, PageBytes = 4096, Pages = 8, PartBytes = PageBytes / Pages;
+    public const nuint LineBytes = 64, PageBytes = 4096, Pages = 8, PartBytes = PageBytes / Pages;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Of(byte* stream)
+    public void Of(byte* stream)
     {
         if (Sse.IsSupported)
         {
@@ -92,6 +92,31 @@ internal readonly unsafe struct PagesAhead : IReadAhead
         nuint line = (nuint)stream / LineBytes, a = line / Pages % Pages, b = line % Pages;
         nuint page = (nuint)stream / PageBytes + 1 + b;
         return (byte*)(page * PageBytes + (Pages - 1 - b) * PartBytes + a * LineBytes);
+    }
+}
+
+/// <summary>As <see cref="PagesAhead"/>, for a stream in pieces of whole pages, whose places a list tells.</summary>
+/// <param name="pages">The page where the stream begins and those after it: <see cref="PagesAhead.Pages"/> more than are read.</param>
+internal readonly unsafe struct ListedPagesAhead(byte** pages) : IReadAhead
+{
+    private readonly byte* _start = pages[0];
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Of(byte* stream)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(Ahead(stream));
+        }
+    }
+
+    /// <inheritdoc cref="PagesAhead.Ahead"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal byte* Ahead(byte* stream)
+    {
+        nuint line = (nuint)(stream - _start) / PagesAhead.LineBytes, a = line / PagesAhead.Pages % PagesAhead.Pages, b = line % PagesAhead.Pages;
+        byte* page = pages[line / (PagesAhead.PageBytes / PagesAhead.LineBytes) + 1 + b];
+        return page + (PagesAhead.Pages - 1 - b) * PagesAhead.PartBytes + a * PagesAhead.LineBytes;
     }
 }
 

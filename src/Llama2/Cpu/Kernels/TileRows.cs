@@ -35,3 +35,13 @@ internal readonly struct SixRows : ITileRows
 {
     public static int Count => 6;
 }
+
+internal readonly struct SevenRows : ITileRows
+{
+    public static int Count => 7;
+}
+
+internal readonly struct EightRows : ITileRows
+{
+    public static int Count => 8;
+}

@@ -7,7 +7,7 @@ internal static unsafe class TileSums
 {
     /// <summary>Stores one register for each input of a tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store<TRows, TFloats>(TFloats s0, TFloats s1, TFloats s2, TFloats s3, TFloats s4, TFloats s5, float* sums, int stride)
+    public static void Store<TRows, TFloats>(TFloats s0, TFloats s1, TFloats s2, TFloats s3, TFloats s4, TFloats s5, TFloats s6, TFloats s7, float* sums, int stride)
         where TRows : struct, ITileRows
         where TFloats : struct, IFloatLanes<TFloats>
     {
@@ -35,6 +35,16 @@ internal static unsafe class TileSums
         if (TRows.Count > 5)
         {
             TFloats.Store(s5, sums + 5 * stride);
+        }
+
+        if (TRows.Count > 6)
+        {
+            TFloats.Store(s6, sums + 6 * stride);
+        }
+
+        if (TRows.Count > 7)
+        {
+            TFloats.Store(s7, sums + 7 * stride);
         }
     }
 }

@@ -4,14 +4,11 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
-/// <summary>The inputs of a matrix product, in tiles of up to six: floats as they are, and integers in the order in which the kernels of integer weights read them.</summary>
+/// <summary>The inputs of a matrix product: floats as they are or in chunks of columns, and integers in tiles, in the order in which the kernels of integer weights read them.</summary>
 /// <remarks>Filled once and then used by every matrix with the same inputs. Grown to the largest batch, then reused.</remarks>
 /// <param name="sumsAreHalves">Whether the sums of small weights begin as two numbers of 16 bits.</param>
 internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
 {
-    /// <summary>The most inputs of a tile.</summary>
-    public const int MostTileRows = 6;
-
     /// <summary>Columns of a chunk of floats: 32 rows of weights in it are 32 KiB, which stay in the first cache while all tiles use them.</summary>
     public const int ChunkColumns = 256;
 
@@ -32,17 +29,8 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     /// <summary>Numbers of an input.</summary>
     public int Columns { get; private set; }
 
-    public int Tiles { get; private set; }
-
-    /// <summary>Inputs of every tile but the last, which may have fewer: tiles are as equal as can be, since small ones are hardly quicker.</summary>
-    public int TileRows { get; private set; }
-
-    /// <summary>Inputs of a tile where there are so many in all: <see cref="MostTileRows"/> at most, and as equally shared out as can be.</summary>
-    public static int TileRowsFor(int count)
-    {
-        int tiles = (count + MostTileRows - 1) / MostTileRows;
-        return (count + tiles - 1) / tiles;
-    }
+    /// <summary>The tiles of integers.</summary>
+    public Tiling Tiling { get; private set; }
 
     /// <summary>Bytes for one input of a number of columns.</summary>
     public static long BytesPerRow(int columns) => sizeof(float) * (long)columns + columns + columns / ByteTile.BlockLength * (long)(2 * sizeof(float) + ByteTile.StartsPerBlock * sizeof(int));
@@ -51,14 +39,15 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     /// <param name="inputs">[count, columns].</param>
     /// <param name="count">Inputs.</param>
     /// <param name="columns">Numbers of an input.</param>
-    public void Begin(float* inputs, int count, int columns)
+    /// <param name="most">The most inputs of a tile.</param>
+    public void Begin(float* inputs, int count, int columns, int most)
     {
         _inputs = inputs;
         (Count, Columns) = (count, columns);
-        (Tiles, TileRows) = ((count + MostTileRows - 1) / MostTileRows, TileRowsFor(count));
+        Tiling = new(count, most);
     }
 
-    /// <summary>Makes room for the floats in chunks of columns; the tiles are then filled by <see cref="FillChunks"/>.</summary>
+    /// <summary>Makes room for the floats in chunks of columns; the inputs are then cut by <see cref="FillChunks"/>.</summary>
     public void BeginChunks() => AlignedMemory.Reserve(ref _chunks, sizeof(float) * (long)Count * ((Columns + ChunkColumns - 1) / ChunkColumns * ChunkColumns));
 
     /// <summary>Makes room for the integers; the tiles are then filled by <see cref="FillBytes"/>. The columns are whole blocks.</summary>
@@ -71,50 +60,41 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
         AlignedMemory.Reserve(ref _starts, blocks * ByteTile.StartsPerBlock * sizeof(int));
     }
 
-    /// <summary>Inputs of a tile.</summary>
-    public int RowsOf(int tile) => Math.Min(TileRows, Count - tile * TileRows);
-
     /// <summary>The integers of a tile.</summary>
     public ByteTile Bytes(int tile)
     {
-        nint first = (nint)tile * TileRows, blocks = Columns / ByteTile.BlockLength, before = first * blocks;
+        nint first = (nint)tile * Tiling.Rows, blocks = Columns / ByteTile.BlockLength, before = first * blocks;
         return new(
             (sbyte*)_bytes.Pointer + first * Columns, _scales.Floats + before, _sums.Floats + before,
-            (int*)_starts.Pointer + before * ByteTile.StartsPerBlock, RowsOf(tile) * blocks);
+            (int*)_starts.Pointer + before * ByteTile.StartsPerBlock, Tiling.RowsOf(tile) * blocks);
     }
 
-    /// <summary>The floats of a tile: [inputs, columns].</summary>
-    public float* Floats(int tile) => _inputs + (nint)tile * TileRows * Columns;
+    /// <summary>The floats: [inputs, columns].</summary>
+    public float* Floats => _inputs;
 
-    /// <summary>The floats of a tile in one chunk: [inputs, <see cref="ChunkColumns"/>]. Those of the next tile follow, so that a cache holds a chunk of all inputs.</summary>
-    /// <param name="tile">From 0 to <see cref="Tiles"/> − 1.</param>
+    /// <summary>The floats of a chunk: [inputs, <see cref="ChunkColumns"/>], so that a cache holds a chunk of all inputs.</summary>
     /// <param name="start">The first column, a multiple of <see cref="ChunkColumns"/>.</param>
-    public float* Chunk(int tile, int start) => _chunks.Floats + (nint)start * Count + (nint)tile * TileRows * ChunkColumns;
+    public float* Chunk(int start) => _chunks.Floats + (nint)start * Count;
 
-    /// <summary>Cuts the inputs of one tile into chunks.</summary>
-    /// <param name="tile">From 0 to <see cref="Tiles"/> − 1.</param>
-    public void FillChunks(int tile)
+    /// <summary>Cuts one input into chunks.</summary>
+    /// <param name="input">From 0 to <see cref="Count"/> − 1.</param>
+    public void FillChunks(int input)
     {
-        int rows = RowsOf(tile);
-        float* row = Floats(tile);
-        for (int i = 0; i < rows; i++, row += Columns)
+        for (int start = 0; start < Columns; start += ChunkColumns)
         {
-            for (int start = 0; start < Columns; start += ChunkColumns)
-            {
-                int columns = Math.Min(ChunkColumns, Columns - start);
-                new ReadOnlySpan<float>(row + start, columns).CopyTo(new Span<float>(Chunk(tile, start) + i * ChunkColumns, columns));
-            }
+            int columns = Math.Min(ChunkColumns, Columns - start);
+            new ReadOnlySpan<float>(_inputs + (nint)input * Columns + start, columns).CopyTo(new Span<float>(Chunk(start) + input * ChunkColumns, columns));
         }
     }
 
     /// <summary>Makes integers of the inputs of one tile.</summary>
-    /// <param name="tile">From 0 to <see cref="Tiles"/> − 1.</param>
+    /// <param name="tile">A tile of <see cref="Tiling"/>.</param>
     public void FillBytes(int tile)
     {
-        int rows = RowsOf(tile);
+        int rows = Tiling.RowsOf(tile);
         for (int row = 0; row < rows; row++)
         {
-            ToBytes(Floats(tile) + (nint)row * Columns, Columns, row, rows, Bytes(tile), sumsAreHalves);
+            ToBytes(_inputs + ((nint)tile * Tiling.Rows + row) * Columns, Columns, row, rows, Bytes(tile), sumsAreHalves);
         }
     }
 

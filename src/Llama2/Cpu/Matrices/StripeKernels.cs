@@ -5,6 +5,9 @@ namespace Llama2;
 /// <summary>Picks the kernel for a stripe and a tile of inputs: by the format, what the processor has and the number of inputs.</summary>
 internal static unsafe class StripeKernels
 {
+    /// <summary>The most inputs that a kernel takes.</summary>
+    public const int MostInputs = 8;
+
     private const int Stripe = FloatTiles.StripeRows;
     private const int PanelRows = Stripe / 2;
 
@@ -17,17 +20,21 @@ internal static unsafe class StripeKernels
     /// <summary>Whether the kernels of weights of 4 to 6 bits keep sums of 16 bits.</summary>
     public static bool SumsAreHalves => !DotBytes512.IsSupported && (Bytes512.IsSupported || Bytes256.IsSupported);
 
+    /// <summary>The most inputs whose sums, and what else a kernel needs, fit into the registers.</summary>
+    public static int InputsOf(WeightFormat format) => Floats512.IsSupported && format != WeightFormat.Q8_0 ? MostInputs : 6;
+
     /// <summary>sums[m, r] = Σ weights[r, c] · input[m, c] for integer weights.</summary>
     /// <param name="format">One that has blocks.</param>
     /// <param name="stripe">The stripe.</param>
     /// <param name="input">The tile.</param>
-    /// <param name="rows">Inputs of the tile, from 1 to 6.</param>
+    /// <param name="rows">Inputs of the tile, from 1 to <see cref="InputsOf"/>.</param>
     /// <param name="columns">Columns, whole blocks.</param>
     /// <param name="sums">[rows, 32].</param>
     /// <param name="cached">Whether the stripe has just been written or read, so that a cache holds it.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyBytes(WeightFormat format, byte* stripe, ByteTile input, int rows, int columns, float* sums, bool cached)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, InputsOf(format));
         switch (rows)
         {
             case 1: MultiplyBytes<OneRow>(format, stripe, input, columns, sums, cached); break;
@@ -35,45 +42,64 @@ internal static unsafe class StripeKernels
             case 3: MultiplyBytes<ThreeRows>(format, stripe, input, columns, sums, cached); break;
             case 4: MultiplyBytes<FourRows>(format, stripe, input, columns, sums, cached); break;
             case 5: MultiplyBytes<FiveRows>(format, stripe, input, columns, sums, cached); break;
-            default: MultiplyBytes<SixRows>(format, stripe, input, columns, sums, cached); break;
+            case 6: MultiplyBytes<SixRows>(format, stripe, input, columns, sums, cached); break;
+            case 7: MultiplyBytes<SevenRows>(format, stripe, input, columns, sums, cached); break;
+            default: MultiplyBytes<EightRows>(format, stripe, input, columns, sums, cached); break;
         }
     }
 
     /// <summary>sums[m, r] += Σ weights[c, r] · inputs[m, c] for plain weights of a stripe's layout.</summary>
-    /// <param name="format">F32, F16 or BF16.</param>
-    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.Raise"/>).</param>
+    /// <param name="form">What the weights are.</param>
     /// <param name="weights">[columns, 32].</param>
     /// <param name="inputs">[rows, <paramref name="inputStride"/>].</param>
     /// <param name="inputStride">Distance of two inputs.</param>
-    /// <param name="rows">Inputs of the tile, from 1 to 6.</param>
+    /// <param name="rows">Inputs of the tile, from 1 to <see cref="InputsOf"/>.</param>
     /// <param name="columns">Columns.</param>
     /// <param name="sums">[rows, <paramref name="stride"/>].</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     /// <param name="ahead">How to read ahead.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddPlain(WeightFormat format, bool raised, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, ReadAhead ahead)
+    public static void AddPlain(PlainForm form, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, ReadAhead ahead)
     {
         switch (ahead)
         {
-            case ReadAhead.None: AddPlain<NothingAhead>(format, raised, weights, inputs, inputStride, rows, columns, sums, stride); break;
-            case ReadAhead.Lines: AddPlain<LinesAhead>(format, raised, weights, inputs, inputStride, rows, columns, sums, stride); break;
-            default: AddPlain<PagesAhead>(format, raised, weights, inputs, inputStride, rows, columns, sums, stride); break;
+            case ReadAhead.None: AddPlain(form, weights, inputs, inputStride, rows, columns, sums, stride, default(NothingAhead)); break;
+            case ReadAhead.Lines: AddPlain(form, weights, inputs, inputStride, rows, columns, sums, stride, default(LinesAhead)); break;
+            default: AddPlain(form, weights, inputs, inputStride, rows, columns, sums, stride, default(PagesAhead)); break;
         }
     }
 
-    /// <summary>Plain weights as singles.</summary>
-    /// <param name="format">F16 or BF16.</param>
-    /// <param name="raised">Whether F16 weights are raised (<see cref="HalfBits.Raise"/>).</param>
-    /// <param name="weights">Weights in any order.</param>
-    /// <param name="count">A multiple of 16.</param>
-    /// <param name="singles">As many floats.</param>
-    public static void Widen(WeightFormat format, bool raised, byte* weights, int count, float* singles)
+    /// <inheritdoc cref="AddPlain(PlainForm, byte*, float*, nint, int, int, float*, int, ReadAhead)"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddPlain<TAhead>(PlainForm form, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, TAhead ahead)
+        where TAhead : struct, IReadAhead
     {
-        switch (format)
+        switch (form)
         {
-            case WeightFormat.F16 when raised: Widen<RaisedHalves>(weights, count, singles); break;
-            case WeightFormat.F16: Widen<Halves>(weights, count, singles); break;
-            default: Widen<BrainHalves>(weights, count, singles); break;
+            case PlainForm.Singles: AddPlain<Singles, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
+            case PlainForm.Halves: AddPlain<Halves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
+            case PlainForm.RaisedHalves: AddPlain<RaisedHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
+            case PlainForm.HalvesInPlace: AddPlain<HalvesInPlace, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
+            default: AddPlain<BrainHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
+        }
+    }
+
+
+    /// <summary>Plain weights as singles.</summary>
+    /// <param name="form">What the weights are, if not singles.</param>
+    /// <param name="weights">Weights in any order.</param>
+    /// <param name="count">A multiple of 32.</param>
+    /// <param name="singles">As many floats.</param>
+    /// <param name="ahead">How to read ahead.</param>
+    public static void Widen<TAhead>(PlainForm form, byte* weights, int count, float* singles, TAhead ahead)
+        where TAhead : struct, IReadAhead
+    {
+        switch (form)
+        {
+            case PlainForm.Halves: Widen<Halves, TAhead>(weights, count, singles, ahead); break;
+            case PlainForm.RaisedHalves: Widen<RaisedHalves, TAhead>(weights, count, singles, ahead); break;
+            case PlainForm.HalvesInPlace: Widen<HalvesInPlace, TAhead>(weights, count, singles, ahead); break;
+            default: Widen<BrainHalves, TAhead>(weights, count, singles, ahead); break;
         }
     }
 
@@ -277,59 +303,48 @@ internal static unsafe class StripeKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddPlain<TAhead>(WeightFormat format, bool raised, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
-        where TAhead : struct, IReadAhead
-    {
-        switch (format)
-        {
-            case WeightFormat.F16 when raised: AddPlain<RaisedHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
-            case WeightFormat.F32: AddPlain<Singles, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
-            case WeightFormat.F16: AddPlain<Halves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
-            default: AddPlain<BrainHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride); break;
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddPlain<TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
+    private static void AddPlain<TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, TAhead ahead)
         where TWeights : struct, IPlainWeights
         where TAhead : struct, IReadAhead
     {
         switch (rows)
         {
-            case 1: AddPlain<OneRow, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 2: AddPlain<TwoRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 3: AddPlain<ThreeRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 4: AddPlain<FourRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
-            case 5: AddPlain<FiveRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
-            default: AddPlain<SixRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride); break;
+            case 1: AddPlain<OneRow, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            case 2: AddPlain<TwoRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            case 3: AddPlain<ThreeRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            case 4: AddPlain<FourRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            case 5: AddPlain<FiveRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            case 6: AddPlain<SixRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            case 7: AddPlain<SevenRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            default: AddPlain<EightRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddPlain<TRows, TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
+    private static void AddPlain<TRows, TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride, TAhead ahead)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
         where TAhead : struct, IReadAhead
     {
         if (Floats512.IsSupported)
         {
-            FloatTiles.Add<TRows, TWeights, Floats512, TAhead>(weights, inputs, inputStride, columns, sums, stride);
+            FloatTiles.Add<TRows, TWeights, Floats512, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
         }
         else if (Floats256.IsSupported)
         {
-            AddPlain<TRows, TWeights, Floats256, TAhead>(weights, inputs, inputStride, columns, sums, stride);
+            AddPlain<TRows, TWeights, Floats256, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
         }
         else if (Floats128.IsSupported)
         {
-            AddPlain<TRows, TWeights, Floats128, TAhead>(weights, inputs, inputStride, columns, sums, stride);
+            AddPlain<TRows, TWeights, Floats128, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
         }
         else
         {
-            AddPlain<TRows, TWeights, Floats32, TAhead>(weights, inputs, inputStride, columns, sums, stride);
+            AddPlain<TRows, TWeights, Floats32, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
         }
     }
 
-    private static void AddPlain<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride)
+    private static void AddPlain<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride, TAhead ahead)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats>
@@ -337,39 +352,43 @@ internal static unsafe class StripeKernels
     {
         for (int row = 0; row < Stripe; row += 2 * TFloats.Count)
         {
-            FloatTiles.Add<TRows, TWeights, TFloats, TAhead>(weights + row * TWeights.Size, inputs, inputStride, columns, sums + row, stride);
+            FloatTiles.Add<TRows, TWeights, TFloats, TAhead>(weights + row * TWeights.Size, inputs, inputStride, columns, sums + row, stride, ahead);
         }
     }
 
-    private static void Widen<TWeights>(byte* weights, int count, float* singles)
+    private static void Widen<TWeights, TAhead>(byte* weights, int count, float* singles, TAhead ahead)
         where TWeights : struct, IPlainWeights
+        where TAhead : struct, IReadAhead
     {
         if (Floats512.IsSupported)
         {
-            Widen<TWeights, Floats512>(weights, count, singles);
+            Widen<TWeights, Floats512, TAhead>(weights, count, singles, ahead);
         }
         else if (Floats256.IsSupported)
         {
-            Widen<TWeights, Floats256>(weights, count, singles);
+            Widen<TWeights, Floats256, TAhead>(weights, count, singles, ahead);
         }
         else if (Floats128.IsSupported)
         {
-            Widen<TWeights, Floats128>(weights, count, singles);
+            Widen<TWeights, Floats128, TAhead>(weights, count, singles, ahead);
         }
         else
         {
-            Widen<TWeights, Floats32>(weights, count, singles);
+            Widen<TWeights, Floats32, TAhead>(weights, count, singles, ahead);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widen<TWeights, TFloats>(byte* weights, int count, float* singles)
+    private static void Widen<TWeights, TFloats, TAhead>(byte* weights, int count, float* singles, TAhead ahead)
         where TWeights : struct, IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
     {
-        for (int i = 0; i < count; i += TFloats.Count)
+        for (int i = 0; i < count; i += 2 * TFloats.Count, weights += 2 * TFloats.Count * TWeights.Size)
         {
-            TFloats.Store(TWeights.Load<TFloats>(weights + (nint)i * TWeights.Size), singles + i);
+            TFloats.Store(TWeights.Load<TFloats>(weights), singles + i);
+            TFloats.Store(TWeights.Load<TFloats>(weights + TFloats.Count * TWeights.Size), singles + i + TFloats.Count);
+            ahead.Of(weights);
         }
     }
 }

@@ -79,6 +79,9 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Whether the kernels read inputs as integers rather than floats.</summary>
     public bool ReadsBytes { get; }
 
+    /// <summary>The most inputs of a tile.</summary>
+    public int MostInputs => StripeKernels.InputsOf(Format);
+
     /// <summary>Bytes that a thread needs to pack a stripe into, and to widen weights.</summary>
     public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + sizeof(float) * (ReadsBytes ? Columns : Format == WeightFormat.F32 ? 0L : ChunkColumns * StripeRows);
 
@@ -107,7 +110,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <summary>output[i, r] = Σ W[r, c] · inputs[i, c] for the rows r of some stripes, or is increased by that.</summary>
     /// <param name="first">The first stripe, from 0 to <see cref="Stripes"/> − 1.</param>
     /// <param name="end">The stripe after the last.</param>
-    /// <param name="inputs">The inputs; plain weights and more than one tile need them in chunks.</param>
+    /// <param name="inputs">The inputs; plain weights need more than <see cref="MostInputs"/> in chunks.</param>
     /// <param name="output">[inputs, rows].</param>
     /// <param name="add">Whether the product is added to the output.</param>
     /// <param name="sums">[<see cref="StripesAtOnce"/>, inputs, 32] floats of the calling thread.</param>
@@ -169,20 +172,27 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     private bool IsRaised(int stripe) => _raised is not null && _raised[stripe];
 
+    private PlainForm FormOf(bool raised) => Format switch
+    {
+        WeightFormat.F32 => PlainForm.Singles,
+        WeightFormat.BF16 => PlainForm.BrainHalves,
+        _ => raised ? PlainForm.RaisedHalves : PlainForm.Halves,
+    };
+
     private int RowsOf(int stripe) => Math.Min(StripeRows, Rows - stripe * StripeRows);
 
     /// <summary>Tile by tile, so that what is read of the inputs serves several stripes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyBytes(int first, byte* weights, ReadOnlySpan<bool> raised, InputTiles inputs, float* output, bool add, float* sums, float* decoded)
     {
-        for (int tile = 0; tile < inputs.Tiles; tile++)
+        for (int tile = 0; tile < inputs.Tiling.Tiles; tile++)
         {
             for (int i = 0; i < raised.Length; i++)
             {
                 if (raised[i])
                 {
-                    StripeKernels.MultiplyBytes(Format, weights + i * _stripeBytes, inputs.Bytes(tile), inputs.RowsOf(tile), Columns, sums, cached: tile > 0 || _stripes is null);
-                    Deliver(sums, inputs.RowsOf(tile), RowsOf(first + i), output + (nint)tile * inputs.TileRows * Rows + (first + i) * StripeRows, Rows, add);
+                    StripeKernels.MultiplyBytes(Format, weights + i * _stripeBytes, inputs.Bytes(tile), inputs.Tiling.RowsOf(tile), Columns, sums, cached: tile > 0 || _stripes is null);
+                    Deliver(sums, inputs.Tiling.RowsOf(tile), RowsOf(first + i), output + (nint)tile * inputs.Tiling.Rows * Rows + (first + i) * StripeRows, Rows, add);
                 }
             }
         }
@@ -204,7 +214,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
             ReadRow(row, new Span<float>(decoded, Columns));
             for (nint input = 0; input < inputs.Count; input++)
             {
-                float sum = DotKernels.Dot(decoded, inputs.Floats(0) + input * Columns, Columns);
+                float sum = DotKernels.Dot(decoded, inputs.Floats + input * Columns, Columns);
                 output[input * Rows + row] = add ? output[input * Rows + row] + sum : sum;
             }
         }
@@ -217,18 +227,19 @@ internal sealed unsafe class WeightMatrix : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyPlain(int first, byte* weights, ReadOnlySpan<bool> raised, InputTiles inputs, float* output, bool add, float* sums, float* chunk)
     {
-        int stripes = raised.Length, tiles = inputs.Tiles;
+        int stripes = raised.Length;
+        var tiling = new Tiling(inputs.Count, MostInputs);
         new Span<float>(sums, stripes * inputs.Count * StripeRows).Clear();
-        if (tiles == 1)
+        if (tiling.Tiles == 1)
         {
             for (int i = 0; i < stripes; i++)
             {
                 StripeKernels.AddPlain(
-                    Format, raised[i], weights + i * _stripeBytes, inputs.Floats(0), Columns, inputs.Count, Columns, sums + (nint)i * inputs.Count * StripeRows, StripeRows, ReadAheads.OfMemory);
+                    FormOf(raised[i]), weights + i * _stripeBytes, inputs.Floats, Columns, inputs.Count, Columns, sums + (nint)i * inputs.Count * StripeRows, StripeRows, ReadAheads.OfMemory);
             }
         }
 
-        for (int start = 0; tiles > 1 && start < Columns; start += ChunkColumns)
+        for (int start = 0; tiling.Tiles > 1 && start < Columns; start += ChunkColumns)
         {
             int columns = Math.Min(ChunkColumns, Columns - start);
             nint columnBytes = StripeRows * Format.BlockBytes();
@@ -239,16 +250,15 @@ internal sealed unsafe class WeightMatrix : IDisposable
                 byte* singles = Format == WeightFormat.F32 ? from : (byte*)chunk;
                 if (Format != WeightFormat.F32)
                 {
-                    StripeKernels.Widen(Format, raised[i], from, columns * StripeRows, chunk);
+                    StripeKernels.Widen(FormOf(raised[i]), from, columns * StripeRows, chunk, default(NothingAhead));
                 }
 
-                for (int tile = 0; tile < tiles; tile++)
+                for (int tile = 0; tile < tiling.Tiles; tile++)
                 {
-                    int fetched = tile * columns / tiles;
-                    ReadAheads.Fetch(next + fetched * columnBytes, ((tile + 1) * columns / tiles - fetched) * columnBytes);
-                    float* to = sums + ((nint)i * inputs.Count + tile * inputs.TileRows) * StripeRows;
-                    StripeKernels.AddPlain(
-                        WeightFormat.F32, raised: false, singles, inputs.Chunk(tile, start), ChunkColumns, inputs.RowsOf(tile), columns, to, StripeRows, ReadAhead.None);
+                    int fetched = tile * columns / tiling.Tiles;
+                    ReadAheads.Fetch(next + fetched * columnBytes, ((tile + 1) * columns / tiling.Tiles - fetched) * columnBytes);
+                    float* input = inputs.Chunk(start) + tile * tiling.Rows * ChunkColumns, to = sums + ((nint)i * inputs.Count + tile * tiling.Rows) * StripeRows;
+                    StripeKernels.AddPlain(PlainForm.Singles, singles, input, ChunkColumns, tiling.RowsOf(tile), columns, to, StripeRows, ReadAhead.None);
                 }
             }
         }

@@ -8,7 +8,7 @@ public unsafe class FloatTilesTests
 
     /// <summary>Inputs, the format, and the largest weight: halves of 64 and more are not raised.</summary>
     public static IEnumerable<object[]> Tiles =>
-        from rows in Enumerable.Range(1, 6)
+        from rows in Enumerable.Range(1, StripeKernels.MostInputs)
         from weights in new[] { (WeightFormat.F32, 1f), (WeightFormat.F16, 1f), (WeightFormat.F16, 100f), (WeightFormat.BF16, 1f) }
         select new object[] { rows, weights.Item1, weights.Item2 };
 
@@ -40,6 +40,32 @@ public unsafe class FloatTilesTests
         }
     }
 
+    /// <summary>Halves in a single's place, and inputs that make up for it: nothing is rounded otherwise.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(6)]
+    [InlineData(8)]
+    public void AddPlain_HalvesInPlace_SameBitsAsWidened(int rows)
+    {
+        using PackedStripe stripe = Stripe(WeightFormat.F16, 1);
+        using var inputs = new RandomInputs(rows, Columns, 6);
+        Assert.True(stripe.Raised);
+        float[] expected = new float[32 * rows], sums = new float[32 * rows];
+        fixed (float* one = expected, other = sums)
+        {
+            for (int i = 0; i < rows; i += StripeKernels.InputsOf(WeightFormat.F16))
+            {
+                int count = Math.Min(rows - i, StripeKernels.InputsOf(WeightFormat.F16));
+                float* from = inputs.Tiles.Floats + i * Columns;
+                StripeKernels.AddPlain(PlainForm.RaisedHalves, stripe.Pointer, from, Columns, count, Columns, one + 32 * i, 32, ReadAhead.None);
+                ElementKernels.Scale(from, 1 / HalfBits.InPlaceOfRaised, count * Columns);
+                StripeKernels.AddPlain(PlainForm.HalvesInPlace, stripe.Pointer, from, Columns, count, Columns, other + 32 * i, 32, ReadAhead.None);
+            }
+        }
+
+        Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), sums.Select(BitConverter.SingleToInt32Bits));
+    }
+
     [Fact]
     public void Widen_EverySixteenBits_SameAsTheCodecOrStaysNoNumber()
     {
@@ -50,7 +76,7 @@ public unsafe class FloatTilesTests
             fixed (ushort* from = bits)
             fixed (float* to = widened)
             {
-                StripeKernels.Widen(format, raised: false, (byte*)from, bits.Length, to);
+                StripeKernels.Widen(format == WeightFormat.F16 ? PlainForm.Halves : PlainForm.BrainHalves, (byte*)from, bits.Length, to, default(NothingAhead));
                 WeightCodec.DecodeScalar(format, new ReadOnlySpan<byte>(from, 2 * bits.Length), decoded);
             }
 
@@ -102,15 +128,17 @@ public unsafe class FloatTilesTests
         void Add<TWeights>(byte* weights, float* to)
             where TWeights : struct, IPlainWeights
         {
-            float* input = inputs.Tiles.Floats(0);
+            float* input = inputs.Tiles.Floats;
             switch (rows)
             {
-                case 1: FloatTiles.Add<OneRow, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
-                case 2: FloatTiles.Add<TwoRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
-                case 3: FloatTiles.Add<ThreeRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
-                case 4: FloatTiles.Add<FourRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
-                case 5: FloatTiles.Add<FiveRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
-                default: FloatTiles.Add<SixRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride); break;
+                case 1: FloatTiles.Add<OneRow, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                case 2: FloatTiles.Add<TwoRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                case 3: FloatTiles.Add<ThreeRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                case 4: FloatTiles.Add<FourRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                case 5: FloatTiles.Add<FiveRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                case 6: FloatTiles.Add<SixRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                case 7: FloatTiles.Add<SevenRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                default: FloatTiles.Add<EightRows, TWeights, TFloats, LinesAhead>(weights, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
             }
         }
     }

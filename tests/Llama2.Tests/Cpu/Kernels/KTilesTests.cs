@@ -9,7 +9,7 @@ public unsafe class KTilesTests
     private delegate void Kernel(byte* panel, int row, ByteTile input, int superblocks, float* sums, int stride);
 
     public static IEnumerable<object[]> Tiles =>
-        from rows in Enumerable.Range(1, 6)
+        from rows in Enumerable.Range(1, StripeKernels.MostInputs)
         from format in new[] { WeightFormat.Q4_K, WeightFormat.Q5_K, WeightFormat.Q6_K }
         select new object[] { rows, format };
 
@@ -139,6 +139,8 @@ public unsafe class KTilesTests
             3 => KTiles.Multiply<ThreeRows, TWeights, TBytes, TFloats, LinesAhead>,
             4 => KTiles.Multiply<FourRows, TWeights, TBytes, TFloats, LinesAhead>,
             5 => KTiles.Multiply<FiveRows, TWeights, TBytes, TFloats, LinesAhead>,
-            _ => KTiles.Multiply<SixRows, TWeights, TBytes, TFloats, LinesAhead>,
+            6 => KTiles.Multiply<SixRows, TWeights, TBytes, TFloats, LinesAhead>,
+            7 => KTiles.Multiply<SevenRows, TWeights, TBytes, TFloats, LinesAhead>,
+            _ => KTiles.Multiply<EightRows, TWeights, TBytes, TFloats, LinesAhead>,
         };
 }

@@ -27,6 +27,36 @@ public sealed unsafe class ReadAheadTests
         }
     }
 
+    /// <summary>Pieces of two pages that lie anywhere, each read with a list of its own pages and what comes then.</summary>
+    [Fact]
+    public void ListedPagesAhead_PiecesAnywhere_AsksForEachOnceAndInOrder()
+    {
+        const int Pieces = 12, PiecePages = 2, Count = Pieces * PiecePages;
+        byte** pages = stackalloc byte*[Count];
+        for (int i = 0; i < Count; i++)
+        {
+            pages[i] = (byte*)((1 + 7 * (i / PiecePages) % Pieces * 1000L + i % PiecePages) * PageLines * Line);
+        }
+
+        List<long> asked = [];
+        for (int piece = 0; piece + (Pages / PiecePages) < Pieces; piece++)
+        {
+            byte** list = pages + piece * PiecePages;
+            var ahead = new ListedPagesAhead(list);
+            for (long line = 0; line < PiecePages * PageLines; line++)
+            {
+                asked.Add((long)ahead.Ahead(list[0] + line * Line));
+            }
+        }
+
+        Assert.Equal(asked.Count, asked.Distinct().Count());
+        for (int page = (int)Pages; page < Count - (int)Pages; page++)
+        {
+            long[] lines = [.. asked.Where(address => address / (PageLines * Line) == (long)pages[page] / (PageLines * Line))];
+            Assert.Equal(Enumerable.Range(0, (int)PageLines).Select(line => (long)pages[page] + line * Line), lines);
+        }
+    }
+
     /// <summary>Blocks of 288 and 544 bytes are no whole number of lines; their loads and their scales still meet every line.</summary>
     [Theory]
     [InlineData(4)]

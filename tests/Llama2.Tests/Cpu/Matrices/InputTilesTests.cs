@@ -12,10 +12,10 @@ public unsafe class InputTilesTests
         const int Columns = 64;
         using var random = new RandomInputs(count, Columns, 1, halves);
         (float[] inputs, InputTiles tiles) = (random.Values, random.Tiles);
-        Assert.Equal((count + 5) / 6, tiles.Tiles);
+        Assert.Equal((count + 7) / 8, tiles.Tiling.Tiles);
         for (int input = 0; input < count; input++)
         {
-            int tile = input / tiles.TileRows, row = input % tiles.TileRows, rows = tiles.RowsOf(tile);
+            int tile = input / tiles.Tiling.Rows, row = input % tiles.Tiling.Rows, rows = tiles.Tiling.RowsOf(tile);
             ByteTile bytes = tiles.Bytes(tile);
             for (int block = 0; block < 2; block++)
             {
@@ -27,7 +27,7 @@ public unsafe class InputTilesTests
                 {
                     sbyte value = bytes.Values[((block * 8 + column / 4) * rows + row) * 4 + column % 4];
                     Assert.Equal(values[column], value * scale, scale * 0.501f);
-                    Assert.Equal(values[column], tiles.Floats(tile)[row * Columns + block * 32 + column]);
+                    Assert.Equal(values[column], tiles.Chunk(0)[input * InputTiles.ChunkColumns + block * 32 + column]);
                     sums[column / 2 % 2] += value;
                     halfSums[column / 16 * 2 + column / 2 % 2] += value;
                 }

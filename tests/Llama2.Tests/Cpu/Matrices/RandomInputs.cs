@@ -5,38 +5,38 @@ internal sealed unsafe class RandomInputs : IDisposable
 {
     private readonly AlignedMemory _memory;
 
-    public RandomInputs(int count, int columns, int seed)
-        : this(PackedStripe.Random(count * columns, seed), columns)
+    public RandomInputs(int count, int columns, int seed, int most = StripeKernels.MostInputs)
+        : this(PackedStripe.Random(count * columns, seed), columns, most)
     {
     }
 
     public RandomInputs(int count, int columns, int seed, bool sumsAreHalves)
-        : this(PackedStripe.Random(count * columns, seed), columns, sumsAreHalves)
+        : this(PackedStripe.Random(count * columns, seed), columns, sumsAreHalves, StripeKernels.MostInputs)
     {
     }
 
-    public RandomInputs(ReadOnlySpan<float> values, int columns)
-        : this(values, columns, StripeKernels.SumsAreHalves)
+    public RandomInputs(ReadOnlySpan<float> values, int columns, int most = StripeKernels.MostInputs)
+        : this(values, columns, StripeKernels.SumsAreHalves, most)
     {
     }
 
-    private RandomInputs(ReadOnlySpan<float> values, int columns, bool sumsAreHalves)
+    private RandomInputs(ReadOnlySpan<float> values, int columns, bool sumsAreHalves, int most)
     {
         Tiles = new InputTiles(sumsAreHalves);
         Values = values.ToArray();
         _memory = new AlignedMemory(values.Length * sizeof(float));
         values.CopyTo(new Span<float>(_memory.Floats, values.Length));
-        Tiles.Begin(_memory.Floats, values.Length / columns, columns);
+        Tiles.Begin(_memory.Floats, values.Length / columns, columns, most);
         Tiles.BeginChunks();
-        for (int tile = 0; tile < Tiles.Tiles; tile++)
+        for (int input = 0; input < Tiles.Count; input++)
         {
-            Tiles.FillChunks(tile);
+            Tiles.FillChunks(input);
         }
 
         if (columns % ByteTile.BlockLength == 0)
         {
             Tiles.BeginBytes();
-            for (int tile = 0; tile < Tiles.Tiles; tile++)
+            for (int tile = 0; tile < Tiles.Tiling.Tiles; tile++)
             {
                 Tiles.FillBytes(tile);
             }

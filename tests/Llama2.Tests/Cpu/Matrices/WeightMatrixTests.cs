@@ -34,7 +34,7 @@ public unsafe class WeightMatrixTests
         bool[] raised = Pack(format, Rows, Columns, stored, stripes);
         Assert.Equal([true, false], raised);
         using WeightMatrix packed = new(format, Rows, Columns, stripes, raised), rows = new(format, Rows, Columns, stored);
-        using var random = new RandomInputs(7, Columns, 2);
+        using var random = new RandomInputs(7, Columns, 2, StripeKernels.InputsOf(format));
         float[] output = Multiply(packed, random.Tiles);
         Assert.Equal(Multiply(rows, random.Tiles), output);
         for (int input = 0; input < 7; input++)
@@ -59,8 +59,8 @@ public unsafe class WeightMatrixTests
     [InlineData(WeightFormat.Q6_K, 512, 0.02)]
     public void Multiply_PackedOrNot_SameBitsNearDoublePrecision(WeightFormat format, int columns, double inputError)
     {
-        const int Rows = 205, Inputs = 8;                             // seven stripes, the last in part empty
-        using var random = new RandomInputs(Inputs, columns, 2);
+        const int Rows = 205, Inputs = 19;                            // seven stripes, the last in part empty; several tiles
+        using var random = new RandomInputs(Inputs, columns, 2, StripeKernels.InputsOf(format));
         (float[] inputs, InputTiles tiles) = (random.Values, random.Tiles);
         float[][] decoded = [];
         using WeightMatrix packed = Matrix(packed: true), rows = Matrix(packed: false);
