@@ -37,6 +37,9 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <summary>The cache of each token's sequence.</summary>
     public CpuKeyValueCache[] Caches { get; private set; } = [];
 
+    /// <summary>The tokens that share a block of a cache, one run after another: the first one and the one after the last.</summary>
+    public List<(int First, int End)> Runs { get; } = [];
+
     /// <summary>Bytes of the buffers for one token.</summary>
     public static long BytesPerToken(LlamaConfig config) => sizeof(float) * (
         3L * config.HiddenSize + 2L * config.HeadCount * config.HeadSize + 2L * config.KeyValueHeadCount * config.HeadSize +
@@ -47,6 +50,7 @@ internal sealed unsafe class CpuBuffers : IDisposable
     {
         int half = _config.HeadSize / 2;
         Reserve(batch.Tokens.Length);
+        Runs.Clear();
         foreach (BatchPiece piece in batch.Pieces)
         {
             var cache = (CpuKeyValueCache)piece.Cache;
@@ -54,6 +58,12 @@ internal sealed unsafe class CpuBuffers : IDisposable
             {
                 Positions[piece.Start + i] = cache.Length + i;
                 Caches[piece.Start + i] = cache;
+            }
+
+            for (int first = 0, count; first < piece.Count; first += count)
+            {
+                count = Math.Min(piece.Count - first, CpuKeyValueCache.BlockTokens - (cache.Length + first) % CpuKeyValueCache.BlockTokens);
+                Runs.Add((piece.Start + first, piece.Start + first + count));
             }
 
             var cosines = new Span<float>(Cosines + (long)piece.Start * half, piece.Count * half);

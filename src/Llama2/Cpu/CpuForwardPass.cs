@@ -44,7 +44,7 @@ internal sealed unsafe class CpuForwardPass : IDisposable
             CpuLayer layer = _weights.Layers[_layer];
             _products.Normalize(b.Hidden, layer.AttentionNorm, _config.RmsNormEpsilon, b.Normed, tokens);
             _products.Multiply(b.Normed, tokens, new CpuProduct(layer.Query, b.Query), new CpuProduct(layer.Key, b.Key), new CpuProduct(layer.Value, b.Value));
-            _workers.For(tokens * _config.KeyValueHeadCount, _rotateAndStore);
+            _workers.For(b.Runs.Count * _config.KeyValueHeadCount, _rotateAndStore);
             _attention.Run(_layer, b.Query, b.Attended);
             _products.MultiplyAdd(b.Attended, tokens, new CpuProduct(layer.AttentionOutput, b.Hidden));
 
@@ -70,11 +70,22 @@ internal sealed unsafe class CpuForwardPass : IDisposable
         _attention.Dispose();
     }
 
-    /// <summary>Turns the queries and the key of one token in one group of heads by its position, and puts its key and value into its sequence's cache.</summary>
+    /// <summary>Turns the queries and the keys of one run of tokens in one group of heads by their positions, and puts keys and values into their sequence's cache.</summary>
+    /// <remarks>One thread stores what goes into one block, since a number may change how the block's others lie.</remarks>
     private void RotateAndStore(int worker, int item)
     {
+        int run = Math.DivRem(item, _config.KeyValueHeadCount, out int head);
+        (int first, int end) = _buffers.Runs[run];
+        for (int token = first; token < end; token++)
+        {
+            RotateAndStoreToken(token, head);
+        }
+    }
+
+    private void RotateAndStoreToken(int token, int head)
+    {
         CpuBuffers b = _buffers;
-        int token = Math.DivRem(item, _config.KeyValueHeadCount, out int head), size = _config.HeadSize, half = size / 2;
+        int size = _config.HeadSize, half = size / 2;
         int group = _config.HeadCount / _config.KeyValueHeadCount;
         float* cosines = b.Cosines + (long)token * half, sines = b.Sines + (long)token * half;
         float* queries = b.Query + ((long)token * _config.HeadCount + head * group) * size;

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Llama2.Testing;
 
 namespace Llama2.Tests;
@@ -5,6 +6,7 @@ namespace Llama2.Tests;
 /// <summary>Texts that are longer than a span of positions and a group of queries.</summary>
 public unsafe class CpuAttentionTests
 {
+    private const float LoudFactor = 20;
     private const int Length = 1100;                                     // three spans of 512, the last in part
 
     private static readonly LlamaConfig _config = TinyModels.Config with { ContextLength = 1200, LayerCount = 1 };
@@ -26,13 +28,16 @@ public unsafe class CpuAttentionTests
         }
     }
 
+    /// <summary>With the factor, about one key or value in a thousand is too large to be raised, so some blocks are lowered while others are written.</summary>
     [Theory]
-    [InlineData(WeightFormat.F32, 1)]
-    [InlineData(WeightFormat.F16, 3)]
-    [InlineData(WeightFormat.Q8_0, 2)]
-    public void Forward_AnyPiecesAndThreads_SameBits(WeightFormat cache, int threads)
+    [InlineData(WeightFormat.F32, 1, 1)]
+    [InlineData(WeightFormat.F16, 3, 1)]
+    [InlineData(WeightFormat.F16, 3, LoudFactor)]
+    [InlineData(WeightFormat.Q8_0, 2, 1)]
+    public void Forward_AnyPiecesAndThreads_SameBits(WeightFormat cache, int threads, float factor)
     {
-        using RandomCheckpoint checkpoint = TinyModels.Create(1, _config);
+        using RandomCheckpoint random = TinyModels.Create(1, _config);
+        using var checkpoint = new LoudCheckpoint(random, factor);
         using var one = CpuBackend.Load(checkpoint, new LlamaModelOptions { CacheFormat = cache, Threads = 2 });
         using var other = CpuBackend.Load(checkpoint, new LlamaModelOptions { CacheFormat = cache, Threads = threads });
         float[] expected = one.Logits(Tokens())[^1], logits = new float[_config.VocabularySize];
@@ -48,6 +53,20 @@ public unsafe class CpuAttentionTests
 
         Assert.Equal(Length, sequence.Length);
         Assert.Equal(expected, logits);
+        Assert.All(logits, logit => Assert.True(float.IsFinite(logit)));
+        int lowered = 0, whole = 0;
+        for (int block = 0; block < Length / 32; block++)
+        {
+            float[] singles = new float[32 * 32];
+            fixed (float* to = singles)
+            {
+                var numbers = ((CpuKeyValueCache)sequence).ReadKeys(0, 0, block, scaled: false, widen: true, to, pages: null);
+                float largest = new ReadOnlySpan<float>(numbers.Pointer, 16 * 32).ToArray().Max(MathF.Abs);
+                (lowered, whole) = largest < 64 ? (lowered, whole + 1) : (lowered + 1, whole);
+            }
+        }
+
+        Assert.True(factor == 1 ? lowered == 0 : cache != WeightFormat.F16 || Math.Min(lowered, whole) > 3, $"{lowered} blocks have large keys, {whole} have not.");
     }
 
     /// <summary>One query behind numbers that are not raised, a query that is too large to be scaled, and a head of whole pages.</summary>
@@ -111,6 +130,34 @@ public unsafe class CpuAttentionTests
             {
                 double expected = Enumerable.Range(0, Tokens).Sum(token => weights[token] * (double)(Half)values[group, token][i]) / weights.Sum();
                 Assert.Equal(expected, attended[head * size + i], 1e-4 * largest);
+            }
+        }
+    }
+
+    /// <summary>Keys and values times a factor.</summary>
+    private sealed class LoudCheckpoint(Checkpoint inner, float factor) : Checkpoint
+    {
+        public override string Path => inner.Path;
+
+        public override string Layout => inner.Layout;
+
+        public override LlamaConfig Config => inner.Config;
+
+        public override IReadOnlyDictionary<string, CheckpointTensor> Tensors { get; } = inner.Tensors.Values.ToDictionary(
+            tensor => tensor.Name, tensor => tensor.Name == TensorNames.Key(0) || tensor.Name == TensorNames.Value(0) ? new Tensor(tensor, factor) : tensor);
+
+        public override LlamaTokenizer? LoadTokenizer() => inner.LoadTokenizer();
+
+        private sealed class Tensor(CheckpointTensor source, float factor) : CheckpointTensor(source.Name, WeightFormat.F32, source.Rows, source.Columns)
+        {
+            public override void ReadRow(int row, Span<byte> destination)
+            {
+                Span<float> weights = MemoryMarshal.Cast<byte, float>(destination)[..Columns];
+                CheckpointTensorExtensions.ReadRow(source, row, weights);
+                foreach (ref float weight in weights)
+                {
+                    weight *= factor;
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 namespace Llama2;
 
-/// <summary>Up to six inputs as integers: of every block of 32 columns the values, a scale, and what sums with unsigned weights begin with.</summary>
+/// <summary>Up to eight inputs as integers: of every block of 32 columns the values, a scale, and what sums with unsigned weights begin with.</summary>
 /// <param name="values">[blocks, 8, inputs, 4 columns].</param>
 /// <param name="scales">[blocks, inputs]; input = scale · value.</param>
 /// <param name="sums">[blocks, inputs]: scale · Σ value.</param>

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
-/// <summary>Products of integer weights with up to six inputs, of less than 8 bits with up to eight: for each block of 32 columns an exact integer sum, then one fused multiply-add.</summary>
+/// <summary>Products of integer weights with up to eight inputs, of 8 bits in two registers with up to six: for each block of 32 columns an exact integer sum, then one fused multiply-add.</summary>
 /// <remarks>
 /// sum[m, r] = Σ over the blocks, in their order, of (Σ weight · input over the block) · (weight scale · input scale). Nothing else enters, so
 /// the bits are the same with every instruction set and for any number of inputs. The methods are compiled once and for good: the first token

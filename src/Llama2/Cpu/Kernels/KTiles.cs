@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Llama2;
 
-/// <summary>Products of K-quants with up to six inputs: for each group of columns an exact integer sum, then one or two fused multiply-adds.</summary>
+/// <summary>Products of K-quants with up to eight inputs: for each group of columns an exact integer sum, then one or two fused multiply-adds.</summary>
 /// <remarks>
 /// A weight is scale · (q − offset), or with a minimum scale · (q − offset) + (offset · scale − minimum). What is in the last brackets meets the
 /// sum of the inputs, which all rows share. Scales and minima are multiplied out, exactly and once for all inputs. The order is that of the
