@@ -156,14 +156,14 @@ internal sealed unsafe class CpuAttention : IDisposable
     /// <summary>scores[query, position] = key · query, for the positions that a query sees and some further ones.</summary>
     private void Score(in QueryGroup group, int head, int start, int length, float* queries, bool scaled, float* scores, int stride, float* widened, byte** pages)
     {
-        int tileRows = group.TileRows;
+        Tiling tiling = group.Tiling;
         new Span<float>(scores, group.Count * stride).Clear();
         for (int at = 0; at < length; at += Block, pages = Next(group, pages))
         {
-            CpuKeyValueCache.Numbers keys = group.Cache.ReadKeys(_layer, head, (start + at) / Block, scaled, group.Count > StripeKernels.InputsOf(WeightFormat.F32), widened, pages);
+            CpuKeyValueCache.Numbers keys = group.Cache.ReadKeys(_layer, head, (start + at) / Block, scaled, tiling.Tiles > 1, widened, pages);
             for (int query = 0, rows; query < group.Count; query += rows)
             {
-                rows = Math.Min(tileRows, group.Count - query);
+                rows = Math.Min(tiling.Rows, group.Count - query);
                 if (group.Visible(query + rows - 1, _headGroup) > start + at)
                 {
                     float* from = queries + query * _config.HeadSize;
@@ -176,15 +176,15 @@ internal sealed unsafe class CpuAttention : IDisposable
     /// <summary>sums[query] = Σ probability · value over the positions of the span.</summary>
     private void Weigh(in QueryGroup group, int head, int start, int length, float* probabilities, bool scaled, int stride, float* sums, float* widened, byte** pages)
     {
-        int tileRows = group.TileRows;
+        Tiling tiling = group.Tiling;
         new Span<float>(sums, group.Count * _paddedSize).Clear();
         for (int at = 0; at < length; at += Block, pages = Next(group, pages))
         {
-            CpuKeyValueCache.Numbers values = group.Cache.ReadValues(_layer, head, (start + at) / Block, scaled, group.Count > StripeKernels.InputsOf(WeightFormat.F32), widened, pages);
+            CpuKeyValueCache.Numbers values = group.Cache.ReadValues(_layer, head, (start + at) / Block, scaled, tiling.Tiles > 1, widened, pages);
             int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
             for (int query = 0, rows; query < group.Count; query += rows)
             {
-                rows = Math.Min(tileRows, group.Count - query);
+                rows = Math.Min(tiling.Rows, group.Count - query);
                 float* weights = probabilities + query * stride + at, to = sums + query * _paddedSize;
                 for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > start + at; stripe++)
                 {
@@ -277,8 +277,8 @@ internal sealed unsafe class CpuAttention : IDisposable
     private readonly record struct QueryGroup(
         CpuKeyValueCache Cache, int FirstToken, int FirstPosition, int FirstQuery, int Count, int Length, int FirstPart, int Spans)
     {
-        /// <summary>Queries of one product.</summary>
-        public int TileRows => new Tiling(Count, StripeKernels.InputsOf(WeightFormat.F32)).Rows;
+        /// <summary>The queries of one product each.</summary>
+        public Tiling Tiling => new(Count, StripeKernels.InputsOf(WeightFormat.F32));
 
         /// <summary>Positions that a query sees.</summary>
         public int Visible(int query, int headGroup) => FirstPosition + (FirstQuery + query) / headGroup + 1;

@@ -220,52 +220,61 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
     }
 
-    /// <summary>
-    /// For several tiles chunk by chunk of columns, each widened once and then used by all of them while the next one is fetched, and what is read of
-    /// the inputs serves several stripes; the sums go on from chunk to chunk.
-    /// </summary>
+    /// <summary>A single tile of inputs takes a stripe's columns in one go, several take chunks of them, so that what is read of the inputs serves several stripes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyPlain(int first, byte* weights, ReadOnlySpan<bool> raised, InputTiles inputs, float* output, bool add, float* sums, float* chunk)
     {
         int stripes = raised.Length;
-        var tiling = new Tiling(inputs.Count, MostInputs);
-        new Span<float>(sums, stripes * inputs.Count * StripeRows).Clear();
-        if (tiling.Tiles == 1)
+        nint stripeSums = (nint)inputs.Count * StripeRows, columnBytes = StripeRows * Format.BlockBytes();
+        new Span<float>(sums, stripes * (int)stripeSums).Clear();
+        for (int i = 0; i < stripes && inputs.Count <= MostInputs; i++)
         {
-            for (int i = 0; i < stripes; i++)
-            {
-                StripeKernels.AddPlain(
-                    FormOf(raised[i]), weights + i * _stripeBytes, inputs.Floats, Columns, inputs.Count, Columns, sums + (nint)i * inputs.Count * StripeRows, StripeRows, ReadAheads.OfMemory);
-            }
+            StripeKernels.AddPlain(FormOf(raised[i]), At(i, 0), inputs.Floats, Columns, inputs.Count, Columns, sums + i * stripeSums, StripeRows, ReadAheads.OfMemory);
         }
 
-        for (int start = 0; tiling.Tiles > 1 && start < Columns; start += ChunkColumns)
+        for (int start = 0; start < Columns && inputs.Count > MostInputs; start += ChunkColumns)
         {
-            int columns = Math.Min(ChunkColumns, Columns - start);
-            nint columnBytes = StripeRows * Format.BlockBytes();
             for (int i = 0; i < stripes; i++)
             {
-                byte* from = weights + i * _stripeBytes + start * columnBytes;
-                byte* next = i + 1 < stripes ? from + _stripeBytes : start + columns < Columns ? weights + (start + columns) * columnBytes : weights + stripes * _stripeBytes;
-                byte* singles = Format == WeightFormat.F32 ? from : (byte*)chunk;
-                if (Format != WeightFormat.F32)
-                {
-                    StripeKernels.Widen(FormOf(raised[i]), from, columns * StripeRows, chunk, default(NothingAhead));
-                }
-
-                for (int tile = 0; tile < tiling.Tiles; tile++)
-                {
-                    int fetched = tile * columns / tiling.Tiles;
-                    ReadAheads.Fetch(next + fetched * columnBytes, ((tile + 1) * columns / tiling.Tiles - fetched) * columnBytes);
-                    float* input = inputs.Chunk(start) + tile * tiling.Rows * ChunkColumns, to = sums + ((nint)i * inputs.Count + tile * tiling.Rows) * StripeRows;
-                    StripeKernels.AddPlain(PlainForm.Singles, singles, input, ChunkColumns, tiling.RowsOf(tile), columns, to, StripeRows, ReadAhead.None);
-                }
+                byte* next = i + 1 < stripes ? At(i + 1, start) : start + ChunkColumns < Columns ? At(0, start + ChunkColumns) : At(stripes, 0);
+                AddChunk(At(i, start), next, FormOf(raised[i]), start, inputs, sums + i * stripeSums, chunk);
             }
         }
 
         for (int i = 0; i < stripes; i++)
         {
-            Deliver(sums + (nint)i * inputs.Count * StripeRows, inputs.Count, RowsOf(first + i), output + (first + i) * StripeRows, Rows, add);
+            Deliver(sums + i * stripeSums, inputs.Count, RowsOf(first + i), output + (first + i) * StripeRows, Rows, add);
+        }
+
+        byte* At(int stripe, int column) => weights + stripe * _stripeBytes + column * columnBytes;
+    }
+
+    /// <summary>Adds the products of a chunk of columns, which is widened once for all tiles, while the next one is fetched.</summary>
+    /// <param name="weights">The chunk.</param>
+    /// <param name="next">What is widened after it.</param>
+    /// <param name="form">What the weights are.</param>
+    /// <param name="start">The first column.</param>
+    /// <param name="inputs">The inputs.</param>
+    /// <param name="sums">[inputs, 32].</param>
+    /// <param name="chunk">Room for [<see cref="ChunkColumns"/>, 32].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddChunk(byte* weights, byte* next, PlainForm form, int start, InputTiles inputs, float* sums, float* chunk)
+    {
+        int columns = Math.Min(ChunkColumns, Columns - start);
+        nint columnBytes = StripeRows * Format.BlockBytes();
+        if (form != PlainForm.Singles)
+        {
+            StripeKernels.Widen(form, weights, columns * StripeRows, chunk, default(NothingAhead));
+            weights = (byte*)chunk;
+        }
+
+        var tiling = new Tiling(inputs.Count, MostInputs);
+        for (int tile = 0; tile < tiling.Tiles; tile++)
+        {
+            int fetched = tile * columns / tiling.Tiles, first = tile * tiling.Rows;
+            ReadAheads.Fetch(next + fetched * columnBytes, ((tile + 1) * columns / tiling.Tiles - fetched) * columnBytes);
+            StripeKernels.AddPlain(
+                PlainForm.Singles, weights, inputs.Chunk(start) + first * ChunkColumns, ChunkColumns, tiling.RowsOf(tile), columns, sums + first * StripeRows, StripeRows, ReadAhead.None);
         }
     }
 }
