@@ -160,7 +160,7 @@ internal sealed unsafe class CpuAttention : IDisposable
         new Span<float>(scores, group.Count * stride).Clear();
         for (int at = 0; at < length; at += Block, pages = Next(group, pages))
         {
-            CpuKeyValueCache.Numbers keys = group.Cache.ReadKeys(_layer, head, (start + at) / Block, scaled, tiling.Tiles > 1, widened, pages);
+            CpuKeyValueCache.Numbers keys = group.Cache.Read(_layer, head, (start + at) / Block, areKeys: true, scaled, tiling.Tiles > 1, widened, pages);
             for (int query = 0, rows; query < group.Count; query += rows)
             {
                 rows = Math.Min(tiling.Rows, group.Count - query);
@@ -180,7 +180,7 @@ internal sealed unsafe class CpuAttention : IDisposable
         new Span<float>(sums, group.Count * _paddedSize).Clear();
         for (int at = 0; at < length; at += Block, pages = Next(group, pages))
         {
-            CpuKeyValueCache.Numbers values = group.Cache.ReadValues(_layer, head, (start + at) / Block, scaled, tiling.Tiles > 1, widened, pages);
+            CpuKeyValueCache.Numbers values = group.Cache.Read(_layer, head, (start + at) / Block, areKeys: false, scaled, tiling.Tiles > 1, widened, pages);
             int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
             for (int query = 0, rows; query < group.Count; query += rows)
             {

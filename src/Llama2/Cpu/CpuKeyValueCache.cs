@@ -93,49 +93,42 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
         Store<ushort>(keyHalves, valueHalves, (ushort*)keys + token, (ushort*)values + token * FloatTiles.StripeRows);
     }
 
-    /// <summary>The keys of a head in a block as the kernels take them, where they lie or widened: [head size, 32 tokens].</summary>
+    /// <summary>Keys or values of a head in a block as the kernels take them, where they lie or widened.</summary>
     /// <param name="layer">The block of the model.</param>
     /// <param name="head">The key-value head.</param>
     /// <param name="block">32 tokens.</param>
+    /// <param name="areKeys">Whether it is the keys, [head size, 32 tokens], or the values, [padded head size / 32, 32 tokens, 32].</param>
     /// <param name="scaled">Whether halves are <see cref="HalfBits.InPlaceOfRaised"/> of what they are, which takes no products to widen them.</param>
     /// <param name="widen">Whether halves are to be singles, too: it pays where several products read them.</param>
-    /// <param name="singles">Room for [head size, 32].</param>
+    /// <param name="singles">Room for [head size, 32], for values the padded one.</param>
     /// <param name="pages">Where they are and what is read after them, as <see cref="ListPages"/> lists it; or null.</param>
-    public Numbers ReadKeys(int layer, int head, int block, bool scaled, bool widen, float* singles, byte** pages)
+    public Numbers Read(int layer, int head, int block, bool areKeys, bool scaled, bool widen, float* singles, byte** pages)
     {
-        byte* keys = Keys(layer, head, block);
-        if (format != WeightFormat.Q8_0)
+        int dimensions = areKeys ? config.HeadSize : PaddedHeadSize(config);
+        byte* numbers = areKeys ? Keys(layer, head, block) : Values(layer, head, block);
+        switch (format)
         {
-            return Read(keys, config.HeadSize, Lowered(layer, head, block, areKeys: true), scaled, widen, singles, pages);
+            case WeightFormat.F32:
+                return new(numbers, PlainForm.Singles, cached: false);
+            case WeightFormat.F16:
+                return ReadHalves(numbers, dimensions, Lowered(layer, head, block, areKeys), scaled, widen, singles, pages);
+            default:
+                ushort* scales = Scales(numbers, dimensions);
+                for (int first = 0; first < dimensions; first += FloatTiles.StripeRows, scales += BlockTokens)
+                {
+                    sbyte* bytes = (sbyte*)numbers + first * BlockTokens;
+                    if (areKeys)
+                    {
+                        ByteBlocks.ScaleColumns(bytes, scales, Math.Min(FloatTiles.StripeRows, dimensions - first), singles + first * BlockTokens);
+                    }
+                    else
+                    {
+                        ByteBlocks.ScaleRows(bytes, scales, BlockTokens, singles + first * BlockTokens);
+                    }
+                }
+
+                return new((byte*)singles, PlainForm.Singles, cached: true);
         }
-
-        ushort* scales = Scales(keys, config.HeadSize);
-        for (int first = 0; first < config.HeadSize; first += FloatTiles.StripeRows, scales += BlockTokens)
-        {
-            ByteBlocks.ScaleColumns((sbyte*)keys + first * BlockTokens, scales, Math.Min(FloatTiles.StripeRows, config.HeadSize - first), singles + first * BlockTokens);
-        }
-
-        return new((byte*)singles, PlainForm.Singles, cached: true);
-    }
-
-    /// <summary>The values of a head in a block as the kernels take them, where they lie or widened: [padded head size / 32, 32 tokens, 32].</summary>
-    /// <inheritdoc cref="ReadKeys"/>
-    public Numbers ReadValues(int layer, int head, int block, bool scaled, bool widen, float* singles, byte** pages)
-    {
-        int dimensions = PaddedHeadSize(config);
-        byte* values = Values(layer, head, block);
-        if (format != WeightFormat.Q8_0)
-        {
-            return Read(values, dimensions, Lowered(layer, head, block, areKeys: false), scaled, widen, singles, pages);
-        }
-
-        ushort* scales = Scales(values, dimensions);
-        for (int first = 0; first < dimensions; first += FloatTiles.StripeRows, scales += BlockTokens)
-        {
-            ByteBlocks.ScaleRows((sbyte*)values + first * BlockTokens, scales, BlockTokens, singles + first * BlockTokens);
-        }
-
-        return new((byte*)singles, PlainForm.Singles, cached: true);
     }
 
     /// <summary>Counts the tokens of a forward pass once all layers have stored them.</summary>
@@ -175,14 +168,8 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
     private byte* Values(int layer, int head, int block) =>
         Keys(layer, head, block) + (nint)Bytes(format, config.HeadSize);
 
-    /// <summary>Singles where they lie, halves in the form that is asked for.</summary>
-    private Numbers Read(byte* numbers, int dimensions, bool lowered, bool scaled, bool widen, float* singles, byte** pages)
+    private static Numbers ReadHalves(byte* numbers, int dimensions, bool lowered, bool scaled, bool widen, float* singles, byte** pages)
     {
-        if (format == WeightFormat.F32)
-        {
-            return new(numbers, PlainForm.Singles, cached: false);
-        }
-
         PlainForm form = lowered ? PlainForm.Halves : scaled ? PlainForm.HalvesInPlace : PlainForm.RaisedHalves;
         if (!widen && (!lowered || !scaled))
         {

@@ -12,9 +12,7 @@ internal static class HalfBits
     /// <summary>What a half that <see cref="Raise"/> has raised is in a single's place, over its value: 2⁻¹⁰².</summary>
     public const float InPlaceOfRaised = 1 / TwoTo102;
 
-    /// <summary>The bits of a half in a single's place.</summary>
-    public const int SignExponentAndFraction = unchecked((int)0x8FFFE000);
-
+    private const int SignExponentAndFraction = unchecked((int)0x8FFFE000);
     private const ushort Exponent = 0x7C00;
     private const float TwoTo112 = 5.192296858534828e33f;
     private const float TwoToMinus112 = 1.925929944387236e-34f;                            // 112 = 127 − 15, the exponents' biases
@@ -184,6 +182,9 @@ internal static class HalfBits
     /// <inheritdoc cref="InPlace(Vector512{int})"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> InPlace(Vector128<int> bits) => ((bits << 13) & Vector128.Create(SignExponentAndFraction)).AsSingle();
+
+    /// <inheritdoc cref="InPlace(Vector512{int})"/>
+    public static float InPlace(ushort bits) => BitConverter.Int32BitsToSingle(((short)bits << 13) & SignExponentAndFraction);
 
     /// <summary>1,024 times a half; a subnormal one is its fraction · 2⁻²⁴, which a single holds as a normal number.</summary>
     private static ushort Raised(ushort half)

@@ -60,7 +60,7 @@ public unsafe class CpuAttentionTests
             float[] singles = new float[32 * 32];
             fixed (float* to = singles)
             {
-                var numbers = ((CpuKeyValueCache)sequence).ReadKeys(0, 0, block, scaled: false, widen: true, to, pages: null);
+                var numbers = ((CpuKeyValueCache)sequence).Read(0, 0, block, areKeys: true, scaled: false, widen: true, to, pages: null);
                 float largest = new ReadOnlySpan<float>(numbers.Pointer, 16 * 32).ToArray().Max(MathF.Abs);
                 (lowered, whole) = largest < 64 ? (lowered, whole + 1) : (lowered + 1, whole);
             }

@@ -24,14 +24,14 @@ public unsafe class CpuKeyValueCacheTests
         for (int token = 0; token < 40; token++)
         {
             float[] key = PackedStripe.Random(size, token), value = PackedStripe.Random(size, 1000 + token);
-            CpuKeyValueCache.Numbers keys = cache.ReadKeys(1, 1, token / 32, scaled: false, widen: true, singles, pages: null);
+            CpuKeyValueCache.Numbers keys = cache.Read(1, 1, token / 32, areKeys: true, scaled: false, widen: true, singles, pages: null);
             Assert.Equal(PlainForm.Singles, keys.Form);
             for (int i = 0; i < size; i++)
             {
                 Assert.Equal(key[i], ((float*)keys.Pointer)[i * 32 + token % 32], tolerance);
             }
 
-            CpuKeyValueCache.Numbers values = cache.ReadValues(1, 1, token / 32, scaled: false, widen: true, singles, pages: null);
+            CpuKeyValueCache.Numbers values = cache.Read(1, 1, token / 32, areKeys: false, scaled: false, widen: true, singles, pages: null);
             for (int i = 0; i < size; i++)
             {
                 Assert.Equal(value[i], ((float*)values.Pointer)[(i / 32 * 32 + token % 32) * 32 + i % 32], tolerance);
@@ -65,10 +65,10 @@ public unsafe class CpuKeyValueCacheTests
         foreach ((bool scaled, bool widen) in ((bool, bool)[])[(false, false), (false, true), (true, false), (true, true)])
         {
             float factor = scaled ? HalfBits.InPlaceOfRaised : 1;
-            float[] read = Read(cache.ReadKeys(1, 1, 0, scaled, widen, singles, pages: null), size), forked = Read(fork.ReadKeys(1, 1, 0, scaled, widen, singles, pages: null), size);
+            float[] read = Read(cache.Read(1, 1, 0, areKeys: true, scaled, widen, singles, pages: null), size), forked = Read(fork.Read(1, 1, 0, areKeys: true, scaled, widen, singles, pages: null), size);
             Assert.Equal(Enumerable.Range(0, size * 32).Select(i => (float)(Half)keys[i % 32][i / 32] * factor), read);
             Assert.Equal(read, forked);
-            read = Read(cache.ReadValues(1, 1, 0, scaled, widen, singles, pages: null), padded);
+            read = Read(cache.Read(1, 1, 0, areKeys: false, scaled, widen, singles, pages: null), padded);
             Assert.Equal(Enumerable.Range(0, size * 32).Select(i => (float)(Half)values[i % 32][i / 32] * factor), Enumerable.Range(0, size * 32).Select(i => read[(i / 1024 * 32 + i % 32) * 32 + i / 32 % 32]));
         }
 
@@ -105,7 +105,7 @@ public unsafe class CpuKeyValueCacheTests
         float* singles = stackalloc float[32 * CpuKeyValueCache.PaddedHeadSize(TinyModels.Config)];
         foreach (bool scaled in (bool[])[false, true])
         {
-            CpuKeyValueCache.Numbers keys = cache.ReadKeys(0, 0, 0, scaled, widen: true, singles, pages: null);
+            CpuKeyValueCache.Numbers keys = cache.Read(0, 0, 0, areKeys: true, scaled, widen: true, singles, pages: null);
             Assert.False(float.IsFinite(((float*)keys.Pointer)[32]));
         }
     }

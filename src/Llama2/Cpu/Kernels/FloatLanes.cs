@@ -181,7 +181,7 @@ internal readonly unsafe struct Floats32(float value) : IFloatLanes<Floats32>
 
     public static Floats32 LoadRaisedHalves(ushort* from) => new(HalfBits.ToSingle(*from, raised: true));
 
-    public static Floats32 LoadHalvesInPlace(ushort* from) => new(BitConverter.Int32BitsToSingle(((short)*from << 13) & HalfBits.SignExponentAndFraction));
+    public static Floats32 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(*from));
 
     public static Floats32 LoadBrainHalves(ushort* from) => new(BitConverter.UInt32BitsToSingle((uint)*from << 16));
 
