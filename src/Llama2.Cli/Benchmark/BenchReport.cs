@@ -35,6 +35,7 @@ internal sealed class BenchReport
         json.WriteNumber("weight_bytes", info.WeightBytes);
         json.WriteNumber("read_gb_per_second", Reading / 1e9);
         json.WriteNumber("float_gmac_per_second", Machine.FloatProductsPerSecond / 1e9);
+        json.WriteNumber("short_gmac_per_second", Machine.ShortProductsPerSecond / 1e9);
         json.WriteNumber("byte_gmac_per_second", Machine.ByteProductsPerSecond / 1e9);
         json.WriteNumber("nibble_gmac_per_second", Machine.NibbleProductsPerSecond / 1e9);
         json.WriteNumber("load_to_first_token_seconds", LoadToFirstToken.TotalSeconds);
@@ -75,7 +76,7 @@ internal sealed class BenchReport
     {
         var text = new StringBuilder();
         Line($"{info.Kernels}, {info.Threads} threads, {info.WeightFormats}, .NET {Environment.Version}");
-        Line($"machine: reads the weights at {Reading / 1e9:0.0} GB/s, multiplies {Machine.FloatProductsPerSecond / 1e9:0} G singles/s, {Machine.ByteProductsPerSecond / 1e9:0} G bytes/s, {Machine.NibbleProductsPerSecond / 1e9:0} G nibbles/s");
+        Line($"machine: reads the weights at {Reading / 1e9:0.0} GB/s, multiplies {Machine.FloatProductsPerSecond / 1e9:0} G singles/s, {Machine.ShortProductsPerSecond / 1e9:0} G shorts/s, {Machine.ByteProductsPerSecond / 1e9:0} G bytes/s, {Machine.NibbleProductsPerSecond / 1e9:0} G nibbles/s");
         Line($"load to first token {LoadToFirstToken.TotalSeconds:0.00} s, peak memory {ByteSize.Format(PeakMemory)}, allocated per decoded token {AllocatedPerPass:0} bytes in the pass, {AllocatedPerToken:0} with engine and updates");
         Line($"{"",-8} {"tokens",6} {"batch",5} {"tokens/s",10} {"slowest",9} {"fastest",9} {"of the floor",12}");
         foreach (BenchRow row in Rows)
@@ -103,6 +104,7 @@ internal sealed class BenchReport
     {
         double most = row.Reading ?? (info.WeightFormats.Split(' ')[0] switch
         {
+            "F16" or "BF16" => Machine.ShortProductsPerSecond,
             "Q8_0" => Machine.ByteProductsPerSecond,
             "Q4_0" or "Q4_K" or "Q5_K" or "Q6_K" => Machine.NibbleProductsPerSecond,
             _ => Machine.FloatProductsPerSecond,

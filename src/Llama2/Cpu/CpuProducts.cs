@@ -11,9 +11,9 @@ internal sealed unsafe class CpuProducts : IDisposable
     private readonly WorkerGroup _workers;
     private readonly CpuAdapterProducts _adapters;
     private readonly InputTiles _inputs = new();
-    private readonly AlignedMemory[] _scratch;                           // per thread: stripes that are packed or widened
+    private readonly AlignedMemory[] _scratch;                           // per thread: a stripe that is packed, a row that is decoded
     private readonly AlignedMemory[] _sums;                              // per thread: [stripes, inputs, 32]
-    private readonly Action<int, int> _fillBytes, _fillChunks, _normalize, _swiGlu;
+    private readonly Action<int, int> _fillBytes, _fillShorts, _fillChunks, _normalize, _swiGlu;
     private readonly Action<int, int, int> _multiply;
 
     // What the threads work on: set before a job, read by its items.
@@ -27,7 +27,7 @@ internal sealed unsafe class CpuProducts : IDisposable
 
     public CpuProducts(WorkerGroup workers, long scratchBytes)
     {
-        (_workers, _fillBytes, _fillChunks, _multiply, _normalize, _swiGlu) = (workers, FillBytes, FillChunks, MultiplyStripes, NormalizeRow, SwiGluRow);
+        (_workers, _fillBytes, _fillShorts, _fillChunks, _multiply, _normalize, _swiGlu) = (workers, FillBytes, FillShorts, FillChunks, MultiplyStripes, NormalizeRow, SwiGluRow);
         _adapters = new CpuAdapterProducts(workers);
         _scratch = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(scratchBytes))];
         _sums = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(0))];
@@ -96,7 +96,7 @@ internal sealed unsafe class CpuProducts : IDisposable
     {
         _add = add;
         int stripes = 0, most = StripeKernels.MostInputs;
-        bool bytes = false, floats = false;
+        bool bytes = false, shorts = false, floats = false;
         for (int i = 0; i < products.Length; i++)
         {
             WeightMatrix matrix = products[i].Matrix;
@@ -104,8 +104,9 @@ internal sealed unsafe class CpuProducts : IDisposable
             _outputs[i] = products[i].Output;
             stripes += matrix.Stripes;
             most = Math.Min(most, matrix.MostInputs);
-            bytes |= matrix.ReadsBytes;
-            floats |= !matrix.ReadsBytes;
+            bytes |= matrix.Inputs == InputNumbers.Bytes;
+            shorts |= matrix.Inputs == InputNumbers.Shorts;
+            floats |= matrix.Inputs == InputNumbers.Floats;
         }
 
         _inputs.Begin(input, count, _matrices[0].Columns, most);
@@ -113,6 +114,12 @@ internal sealed unsafe class CpuProducts : IDisposable
         {
             _inputs.BeginBytes();
             _workers.For(_inputs.Tiling.Tiles, _fillBytes);
+        }
+
+        if (shorts)
+        {
+            _inputs.BeginShorts();
+            _workers.For(_inputs.Tiling.Tiles, _fillShorts);
         }
 
         if (floats && count > most)
@@ -126,6 +133,8 @@ internal sealed unsafe class CpuProducts : IDisposable
     }
 
     private void FillBytes(int worker, int tile) => _inputs.FillBytes(tile);
+
+    private void FillShorts(int worker, int tile) => _inputs.FillShorts(tile);
 
     private void FillChunks(int worker, int input) => _inputs.FillChunks(input);
 

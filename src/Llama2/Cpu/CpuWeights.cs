@@ -160,14 +160,14 @@ internal sealed class CpuWeights : IDisposable
     {
         int rowBytes = checked((int)format.RowBytes(tensor.Columns)), stripes = WeightMatrix.StripesOf(tensor.Rows);
         nint stripeBytes = (nint)StripePacker.StripeBytes(format, tensor.Columns);
-        bool[] raised = new bool[stripes];
+        bool[] ordinary = new bool[stripes];
         byte* packed = memory.Pointer, mapped = tensor.Region is { } region && format == tensor.Format ? region.File.Pointer(region.Offset, tensor.ByteSize) : null;
         AlignedMemory[] buffers = [.. Enumerable.Range(0, mapped is null ? workers.Threads : 0).Select(_ => new AlignedMemory((long)rowBytes * WeightMatrix.StripeRows))];
         try
         {
             Fill(stripes, workers, PackStripe, cancellationToken);
             tensor.ReleasePages();
-            return new WeightMatrix(format, tensor.Rows, tensor.Columns, memory, raised);
+            return new WeightMatrix(format, tensor.Rows, tensor.Columns, memory, ordinary);
         }
         finally
         {
@@ -183,7 +183,7 @@ internal sealed class CpuWeights : IDisposable
                 tensor.EncodeRow(first + row, format, new Span<byte>(rows + (nint)row * rowBytes, rowBytes), file);
             }
 
-            raised[stripe] = StripePacker.Pack(format, rows, count, tensor.Columns, packed + stripe * stripeBytes);
+            ordinary[stripe] = StripePacker.Pack(format, rows, count, tensor.Columns, packed + stripe * stripeBytes);
         }
     }
 

@@ -5,9 +5,10 @@ namespace Llama2;
 
 /// <summary>How fast this machine could multiply at best, measured: the floors that reading a prompt is held against.</summary>
 /// <param name="FloatProductsPerSecond">Fused multiply-adds of singles in registers: one product and one addition each.</param>
+/// <param name="ShortProductsPerSecond">Products of 16-bit integers with their additions, by the kernel of F16 and BF16 on operands in the first cache.</param>
 /// <param name="ByteProductsPerSecond">Products of bytes with their additions, by the kernel of Q8_0 on operands in the first caches.</param>
 /// <param name="NibbleProductsPerSecond">The same by the kernel of Q4_0.</param>
-internal readonly record struct MachineSpeed(double FloatProductsPerSecond, double ByteProductsPerSecond, double NibbleProductsPerSecond)
+internal readonly record struct MachineSpeed(double FloatProductsPerSecond, double ShortProductsPerSecond, double ByteProductsPerSecond, double NibbleProductsPerSecond)
 {
     private const int Rounds = 5;
 
@@ -16,7 +17,7 @@ internal readonly record struct MachineSpeed(double FloatProductsPerSecond, doub
     public static MachineSpeed Measure(int threads)
     {
         using var workers = new WorkerGroup(threads);
-        return new(Floats(workers), Integers(WeightFormat.Q8_0, workers), Integers(WeightFormat.Q4_0, workers));
+        return new(Floats(workers), Integers(WeightFormat.F16, workers), Integers(WeightFormat.Q8_0, workers), Integers(WeightFormat.Q4_0, workers));
     }
 
     private static unsafe double Floats(WorkerGroup workers)
@@ -31,28 +32,38 @@ internal readonly record struct MachineSpeed(double FloatProductsPerSecond, doub
 
     private static unsafe double Integers(WeightFormat format, WorkerGroup workers)
     {
-        const int Columns = 512, Repeats = 8000;
+        const int Repeats = 8000;
+        int columns = format == WeightFormat.F16 ? 256 : 512;                 // a stripe of which the first cache holds
         int inputs = StripeKernels.InputsOf(format);
-        using var stripes = new AlignedMemory(workers.Threads * StripePacker.StripeBytes(format, Columns));
-        using var values = new AlignedMemory(inputs * Columns * sizeof(float));
+        using var stripes = new AlignedMemory(workers.Threads * StripePacker.StripeBytes(format, columns));
+        using var values = new AlignedMemory(inputs * columns * sizeof(float));
         using var sums = new AlignedMemory(workers.Threads * inputs * WeightMatrix.StripeRows * sizeof(float));
         using var tiles = new InputTiles();
-        tiles.Begin(values.Floats, inputs, Columns, inputs);
+        tiles.Begin(values.Floats, inputs, columns, inputs);
+        tiles.BeginShorts();
+        tiles.FillShorts(0);
         tiles.BeginBytes();
         tiles.FillBytes(0);
         byte* stripe = stripes.Pointer;
         float* sum = sums.Floats;
-        ByteTile tile = tiles.Bytes(0);
+        (ShortTile shorts, ByteTile bytes) = (tiles.Shorts(0), tiles.Bytes(0));
         double best = Best(() => workers.For(workers.Threads, (_, part) =>
         {
+            byte* weights = stripe + part * StripePacker.StripeBytes(format, columns);
+            float* to = sum + part * inputs * WeightMatrix.StripeRows;
             for (int i = 0; i < Repeats; i++)
             {
-                StripeKernels.MultiplyBytes(
-                    format, stripe + part * StripePacker.StripeBytes(format, Columns), tile, inputs, Columns,
-                    sum + part * inputs * WeightMatrix.StripeRows, cached: true);
+                if (format == WeightFormat.F16)
+                {
+                    StripeKernels.MultiplyShorts(weights, shorts, inputs, columns, to, cached: true);
+                }
+                else
+                {
+                    StripeKernels.MultiplyBytes(format, weights, bytes, inputs, columns, to, cached: true);
+                }
             }
         }));
-        return (double)Repeats * inputs * WeightMatrix.StripeRows * Columns * workers.Threads / best;
+        return (double)Repeats * inputs * WeightMatrix.StripeRows * columns * workers.Threads / best;
     }
 
     private static double Best(Action run)

@@ -40,6 +40,11 @@ internal static class BlockLanes
     public static (Vector256<float> A, Vector256<float> B, Vector256<float> C, Vector256<float> D) Load(ReadOnlySpan<float> weights) =>
         (Vector256.Create(weights), Vector256.Create(weights[8..]), Vector256.Create(weights[16..]), Vector256.Create(weights[24..]));
 
+    /// <summary>The nearest integers, ties to even.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Round(Vector256<float> values) =>
+        Avx.IsSupported ? Avx.ConvertToVector256Int32(values) : Vector256.ConvertToInt32Native(Vector256.Round(values));
+
     /// <summary>32 integers of −128 to 127 as bytes, in their order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<sbyte> Narrow(Vector256<int> a, Vector256<int> b, Vector256<int> c, Vector256<int> d) =>
@@ -48,6 +53,16 @@ internal static class BlockLanes
                 Avx2.PackSignedSaturate(Avx2.PackSignedSaturate(a, b), Avx2.PackSignedSaturate(c, d)).AsInt32(),
                 Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsSByte()              // packing goes by halves of the registers
             : Vector256.Narrow(Vector256.Narrow(a, b), Vector256.Narrow(c, d));
+
+    /// <summary>The sum of squares of 32 floats, always in the same order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float SquareSum(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        Vector256<float> sums = a * a + b * b + (c * c + d * d);
+        Vector128<float> four = sums.GetLower() + sums.GetUpper();
+        four += Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
+        return (four + Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
 
     /// <summary>The largest bit pattern of a magnitude among 32 floats; magnitudes order as their bits do, and what is not finite is largest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

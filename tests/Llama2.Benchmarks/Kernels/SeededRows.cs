@@ -35,13 +35,13 @@ internal static unsafe class SeededRows
 
         var packed = new AlignedMemory(WeightMatrix.PackedBytes(format, rows, columns));
         long stripeBytes = StripePacker.StripeBytes(format, columns);
-        bool[] raised = new bool[WeightMatrix.StripesOf(rows)];
-        for (int stripe = 0; stripe < raised.Length; stripe++)
+        bool[] ordinary = new bool[WeightMatrix.StripesOf(rows)];
+        for (int stripe = 0; stripe < ordinary.Length; stripe++)
         {
-            raised[stripe] = StripePacker.Pack(
+            ordinary[stripe] = StripePacker.Pack(
                 format, stored.Pointer + (nint)stripe * WeightMatrix.StripeRows * rowBytes, WeightMatrix.StripeRows, columns, packed.Pointer + stripe * (nint)stripeBytes);
         }
 
-        return new WeightMatrix(format, rows, columns, packed, raised);
+        return new WeightMatrix(format, rows, columns, packed, ordinary);
     }
 }

@@ -26,10 +26,16 @@ public unsafe class StripeBenchmarks : IDisposable
         _scratch = new AlignedMemory(_matrix.ScratchBytes);
         SeededRows.Fill(new Span<float>(_inputs.Floats, Inputs * Columns), seed: 2);
         _tiles.Begin(_inputs.Floats, Inputs, Columns, _matrix.MostInputs);
-        if (_matrix.ReadsBytes)
+        switch (_matrix.Inputs)
         {
-            _tiles.BeginBytes();
-            _tiles.FillBytes(0);
+            case InputNumbers.Shorts:
+                _tiles.BeginShorts();
+                _tiles.FillShorts(0);
+                break;
+            case InputNumbers.Bytes:
+                _tiles.BeginBytes();
+                _tiles.FillBytes(0);
+                break;
         }
     }
 

@@ -29,8 +29,8 @@ internal unsafe interface IFloatLanes<TSelf>
     /// <summary>Halves in a single's place (<see cref="HalfBits.InPlace(Vector128{int})"/>).</summary>
     static abstract TSelf LoadHalvesInPlace(ushort* from);
 
-    /// <summary>Upper halves of singles.</summary>
-    static abstract TSelf LoadBrainHalves(ushort* from);
+    /// <summary>Powers of two: their exponents as a single stores them.</summary>
+    static abstract TSelf LoadPowers(byte* exponents);
 
     /// <summary>Signed bytes.</summary>
     static abstract TSelf LoadBytes(sbyte* from);
@@ -68,7 +68,7 @@ internal readonly unsafe struct Floats512(Vector512<float> value) : IFloatLanes<
     public static Floats512 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Floats512 LoadBrainHalves(ushort* from) => new((Avx512F.ConvertToVector512UInt32(Vector256.Load(from)) << 16).AsSingle());
+    public static Floats512 LoadPowers(byte* exponents) => new((Avx512F.ConvertToVector512Int32(Vector128.Load(exponents)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats512 LoadBytes(sbyte* from) => new(Avx512F.ConvertToVector512Single(Avx512F.ConvertToVector512Int32(Vector128.Load(from))));
@@ -108,7 +108,7 @@ internal readonly unsafe struct Floats256(Vector256<float> value) : IFloatLanes<
     public static Floats256 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(Avx2.ConvertToVector256Int32(Vector128.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Floats256 LoadBrainHalves(ushort* from) => new((Avx2.ConvertToVector256Int32(Vector128.Load(from)) << 16).AsSingle());
+    public static Floats256 LoadPowers(byte* exponents) => new((Avx2.ConvertToVector256Int32(exponents) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats256 LoadBytes(sbyte* from) => new(Avx.ConvertToVector256Single(Avx2.ConvertToVector256Int32(from)));
@@ -148,7 +148,8 @@ internal readonly unsafe struct Floats128(Vector128<float> value) : IFloatLanes<
     public static Floats128 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(AdvSimd.SignExtendWideningLower(Vector64.Load((short*)from))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Floats128 LoadBrainHalves(ushort* from) => new((AdvSimd.ZeroExtendWideningLower(Vector64.Load(from)) << 16).AsSingle());
+    public static Floats128 LoadPowers(byte* exponents) => new((AdvSimd.ZeroExtendWideningLower(
+        AdvSimd.ZeroExtendWideningLower(Vector64.CreateScalar(*(uint*)exponents).AsByte()).GetLower()) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Floats128 LoadBytes(sbyte* from) => new(AdvSimd.ConvertToSingle(
@@ -183,7 +184,7 @@ internal readonly unsafe struct Floats32(float value) : IFloatLanes<Floats32>
 
     public static Floats32 LoadHalvesInPlace(ushort* from) => new(HalfBits.InPlace(*from));
 
-    public static Floats32 LoadBrainHalves(ushort* from) => new(BitConverter.UInt32BitsToSingle((uint)*from << 16));
+    public static Floats32 LoadPowers(byte* exponents) => new(BitConverter.Int32BitsToSingle(*exponents << 23));
 
     public static Floats32 LoadBytes(sbyte* from) => new(*from);
 

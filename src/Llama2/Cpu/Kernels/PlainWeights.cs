@@ -16,9 +16,6 @@ internal enum PlainForm
 
     /// <summary><see cref="Llama2.HalvesInPlace"/>.</summary>
     HalvesInPlace,
-
-    /// <summary><see cref="Llama2.BrainHalves"/>.</summary>
-    BrainHalves,
 }
 
 /// <summary>How plain weights lie in memory, as a constant of a type.</summary>
@@ -69,14 +66,4 @@ internal readonly unsafe struct HalvesInPlace : IPlainWeights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TFloats Load<TFloats>(byte* weights)
         where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadHalvesInPlace((ushort*)weights);
-}
-
-/// <summary>BF16.</summary>
-internal readonly unsafe struct BrainHalves : IPlainWeights
-{
-    public static int Size => sizeof(ushort);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TFloats Load<TFloats>(byte* weights)
-        where TFloats : struct, IFloatLanes<TFloats> => TFloats.LoadBrainHalves((ushort*)weights);
 }

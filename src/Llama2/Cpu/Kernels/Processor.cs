@@ -10,6 +10,9 @@ internal static class Processor
     /// <summary>Intel's.</summary>
     public static bool IsIntel { get; } = Maker() == Genu;
 
+    /// <summary>AMD's family 25: Zen 4 and, never measured, Zen 3.</summary>
+    public static bool IsZen4 { get; } = Maker() == Auth && Family() == 25;
+
     /// <summary>AMD's family 26.</summary>
     public static bool IsZen5 { get; } = Maker() == Auth && Family() == 26;
 

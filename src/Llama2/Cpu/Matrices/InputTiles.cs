@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Llama2;
 
@@ -14,7 +13,7 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
 
     private const int BlocksAtOnce = 8;
 
-    private AlignedMemory _chunks = new(0), _bytes = new(0), _scales = new(0), _sums = new(0), _starts = new(0);
+    private AlignedMemory _chunks = new(0), _shorts = new(0), _shortScales = new(0), _bytes = new(0), _scales = new(0), _sums = new(0), _starts = new(0);
     private float* _inputs;
 
     /// <summary>Inputs for the kernels of this processor.</summary>
@@ -33,7 +32,9 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     public Tiling Tiling { get; private set; }
 
     /// <summary>Bytes for one input of a number of columns.</summary>
-    public static long BytesPerRow(int columns) => sizeof(float) * (long)columns + columns + columns / ByteTile.BlockLength * (long)(2 * sizeof(float) + ByteTile.StartsPerBlock * sizeof(int));
+    public static long BytesPerRow(int columns) => sizeof(float) * (long)columns +
+        ShortTile.BlocksOf(columns) * (long)(ShortTile.BlockLength * sizeof(short) + sizeof(float)) +
+        columns + columns / ByteTile.BlockLength * (long)(2 * sizeof(float) + ByteTile.StartsPerBlock * sizeof(int));
 
     /// <summary>Takes inputs, which stay the caller's and where they are.</summary>
     /// <param name="inputs">[count, columns].</param>
@@ -50,7 +51,7 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
     /// <summary>Makes room for the floats in chunks of columns; the inputs are then cut by <see cref="FillChunks"/>.</summary>
     public void BeginChunks() => AlignedMemory.Reserve(ref _chunks, sizeof(float) * (long)Count * ((Columns + ChunkColumns - 1) / ChunkColumns * ChunkColumns));
 
-    /// <summary>Makes room for the integers; the tiles are then filled by <see cref="FillBytes"/>. The columns are whole blocks.</summary>
+    /// <summary>Makes room for integers of 8 bits; the tiles are then filled by <see cref="FillBytes"/>. The columns are whole blocks.</summary>
     public void BeginBytes()
     {
         long numbers = (long)Count * Columns, blocks = numbers / ByteTile.BlockLength;
@@ -60,7 +61,22 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
         AlignedMemory.Reserve(ref _starts, blocks * ByteTile.StartsPerBlock * sizeof(int));
     }
 
-    /// <summary>The integers of a tile.</summary>
+    /// <summary>Makes room for integers of 16 bits; the tiles are then filled by <see cref="FillShorts"/>.</summary>
+    public void BeginShorts()
+    {
+        long blocks = (long)Count * ShortTile.BlocksOf(Columns);
+        AlignedMemory.Reserve(ref _shorts, blocks * ShortTile.BlockLength * sizeof(short));
+        AlignedMemory.Reserve(ref _shortScales, blocks * sizeof(float));
+    }
+
+    /// <summary>The integers of 16 bits of a tile.</summary>
+    public ShortTile Shorts(int tile)
+    {
+        nint before = (nint)tile * Tiling.Rows * ShortTile.BlocksOf(Columns);
+        return new((short*)_shorts.Pointer + before * ShortTile.BlockLength, _shortScales.Floats + before);
+    }
+
+    /// <summary>The integers of 8 bits of a tile.</summary>
     public ByteTile Bytes(int tile)
     {
         nint first = (nint)tile * Tiling.Rows, blocks = Columns / ByteTile.BlockLength, before = first * blocks;
@@ -87,7 +103,7 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
         }
     }
 
-    /// <summary>Makes integers of the inputs of one tile.</summary>
+    /// <summary>Makes integers of 8 bits of the inputs of one tile.</summary>
     /// <param name="tile">A tile of <see cref="Tiling"/>.</param>
     public void FillBytes(int tile)
     {
@@ -98,9 +114,22 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
         }
     }
 
+    /// <summary>Makes integers of 16 bits of the inputs of one tile.</summary>
+    /// <param name="tile">A tile of <see cref="Tiling"/>.</param>
+    public void FillShorts(int tile)
+    {
+        int rows = Tiling.RowsOf(tile);
+        for (int row = 0; row < rows; row++)
+        {
+            ToShorts(_inputs + ((nint)tile * Tiling.Rows + row) * Columns, Columns, row, rows, Shorts(tile));
+        }
+    }
+
     public void Dispose()
     {
         _chunks.Dispose();
+        _shorts.Dispose();
+        _shortScales.Dispose();
         _bytes.Dispose();
         _scales.Dispose();
         _sums.Dispose();
@@ -132,7 +161,8 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
             {
                 (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = Load(input + block * Length);
                 var inverse = Vector256.Create(factors[block]);
-                Vector256<sbyte> bytes = BlockLanes.Narrow(Round(a * inverse), Round(b * inverse), Round(c * inverse), Round(d * inverse));
+                Vector256<sbyte> bytes = BlockLanes.Narrow(
+                    BlockLanes.Round(a * inverse), BlockLanes.Round(b * inverse), BlockLanes.Round(c * inverse), BlockLanes.Round(d * inverse));
                 Vector256<int> pairs = PairSums(bytes);
                 (firstPairs[block], lastPairs[block]) = (pairs.GetElement(0), pairs.GetElement(4));
                 if (rows == 1)
@@ -158,9 +188,85 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
             Scatter(Start(first, 32, halves), tile.Starts(32) + 2 * at - row, 2 * rows, blocks);
             Scatter(Start(last, 32, halves), tile.Starts(32) + 2 * at - row + rows, 2 * rows, blocks);
         }
+    }
 
-        static Vector256<int> Round(Vector256<float> value) =>
-            Avx.IsSupported ? Avx.ConvertToVector256Int32(value) : Vector256.ConvertToInt32Native(Vector256.Round(value));
+    /// <summary>
+    /// scale = the largest magnitude ÷ <see cref="ShortTile.Largest"/> or, if that is more, the root of the sum of squares ÷ <see cref="ShortTile.Most"/>; values are rounded to the
+    /// nearest, ties to even. What is not finite makes the scale not finite.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void ToShorts(float* input, int columns, int row, int rows, ShortTile tile)
+    {
+        const int Length = ShortTile.BlockLength;
+        float* factors = stackalloc float[BlocksAtOnce], squares = stackalloc float[BlocksAtOnce], room = stackalloc float[Length];
+        int* pairs = (int*)tile.Values + row;
+        for (int start = 0, all = ShortTile.BlocksOf(columns); start < all; start += BlocksAtOnce)
+        {
+            int blocks = Math.Min(BlocksAtOnce, all - start);
+            for (int block = 0; block < blocks; block++)
+            {
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = Load(Block(input, columns, start + block, room));
+                factors[block] = BitConverter.Int32BitsToSingle(BlockLanes.LargestMagnitudeBits(a, b, c, d));
+            }
+
+            Vector256<float> largest = Vector256.Load(factors), inverses = Vector256<float>.One / largest;
+            inverses &= Vector256.LessThanOrEqual(inverses, Vector256.Create(float.MaxValue));       // 0 for a block of zeros, or one that is lost anyway
+            inverses.Store(factors);
+            for (int block = 0; block < blocks; block++)
+            {
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = Load(Block(input, columns, start + block, room));
+                var inverse = Vector256.Create(factors[block]);
+                squares[block] = BlockLanes.SquareSum(a * inverse, b * inverse, c * inverse, d * inverse);      // from 1 to 32
+            }
+
+            Vector256<float> steps = Vector256.Max(Vector256.Create(1f / ShortTile.Largest), Vector256.Sqrt(Vector256.Load(squares)) / ShortTile.Most);
+            Vector256<float> scales = largest * steps;
+            (inverses / steps).Store(factors);
+            for (int block = 0; block < blocks; block++)
+            {
+                (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = Load(Block(input, columns, start + block, room));
+                var inverse = Vector256.Create(factors[block]);
+                Vector256<short> first = Vector256.Narrow(BlockLanes.Round(a * inverse), BlockLanes.Round(b * inverse));
+                Vector256<short> second = Vector256.Narrow(BlockLanes.Round(c * inverse), BlockLanes.Round(d * inverse));
+                if (rows == 1)
+                {
+                    first.Store((short*)pairs);
+                    second.Store((short*)pairs + Length / 2);
+                    pairs += Length / 2;
+                    continue;
+                }
+
+                for (int pair = 0; pair < Length / 4; pair++, pairs += rows)
+                {
+                    *pairs = first.AsInt32()[pair];
+                    pairs[Length / 4 * rows] = second.AsInt32()[pair];
+                }
+
+                pairs += Length / 4 * rows;
+            }
+
+            Scatter(scales.AsInt32(), (int*)tile.Scales + (nint)start * rows + row, rows, blocks);
+        }
+    }
+
+    /// <summary>A block of 32 numbers, the last one filled up with zeros.</summary>
+    /// <param name="input">The numbers.</param>
+    /// <param name="columns">How many there are.</param>
+    /// <param name="block">The block.</param>
+    /// <param name="room">Room for one.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float* Block(float* input, int columns, int block, float* room)
+    {
+        const int Length = ShortTile.BlockLength;
+        int left = columns - block * Length;
+        if (left >= Length)
+        {
+            return input + block * Length;
+        }
+
+        new Span<float>(room, Length).Clear();
+        new ReadOnlySpan<float>(input + block * Length, left).CopyTo(new Span<float>(room, Length));
+        return room;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -202,4 +308,17 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
             *to = numbers[i];
         }
     }
+}
+
+/// <summary>What a kernel reads its inputs as.</summary>
+internal enum InputNumbers
+{
+    /// <summary>Singles, as they are.</summary>
+    Floats,
+
+    /// <summary>Integers of 16 bits.</summary>
+    Shorts,
+
+    /// <summary>Integers of 8 bits.</summary>
+    Bytes,
 }

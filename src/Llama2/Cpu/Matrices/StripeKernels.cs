@@ -8,6 +8,7 @@ internal static unsafe class StripeKernels
     /// <summary>The most inputs that a kernel takes.</summary>
     public const int MostInputs = 8;
 
+    private const int InputsOfTwoRegisters = 6;                               // of integer sums beside their floats
     private const int Stripe = FloatTiles.StripeRows;
     private const int PanelRows = Stripe / 2;
 
@@ -21,9 +22,10 @@ internal static unsafe class StripeKernels
     public static bool SumsAreHalves => !DotBytes512.IsSupported && (Bytes512.IsSupported || Bytes256.IsSupported);
 
     /// <summary>The most inputs whose sums, and what else a kernel needs, fit into the registers.</summary>
-    public static int InputsOf(WeightFormat format) => Floats512.IsSupported && format != WeightFormat.Q8_0 ? MostInputs : 6;
+    public static int InputsOf(WeightFormat format) =>
+        !Floats512.IsSupported || format is WeightFormat.Q8_0 or WeightFormat.F16 or WeightFormat.BF16 ? InputsOfTwoRegisters : MostInputs;
 
-    /// <summary>sums[m, r] = Σ weights[r, c] · input[m, c] for integer weights.</summary>
+    /// <summary>sums[m, r] = Σ weights[r, c] · input[m, c] for weights of 4 to 8 bits.</summary>
     /// <param name="format">One that has blocks.</param>
     /// <param name="stripe">The stripe.</param>
     /// <param name="input">The tile.</param>
@@ -45,6 +47,25 @@ internal static unsafe class StripeKernels
             case 6: MultiplyBytes<SixRows>(format, stripe, input, columns, sums, cached); break;
             case 7: MultiplyBytes<SevenRows>(format, stripe, input, columns, sums, cached); break;
             default: MultiplyBytes<EightRows>(format, stripe, input, columns, sums, cached); break;
+        }
+    }
+
+    /// <summary>sums[m, r] = Σ weights[r, c] · input[m, c] for weights of 16 bits.</summary>
+    /// <param name="stripe">The stripe.</param>
+    /// <param name="input">The tile.</param>
+    /// <param name="rows">Inputs of the tile, from 1 to <see cref="InputsOf"/>.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="sums">[rows, 32].</param>
+    /// <param name="cached">Whether the stripe has just been written or read, so that a cache holds it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyShorts(byte* stripe, ShortTile input, int rows, int columns, float* sums, bool cached)
+    {
+        int blocks = ShortTile.BlocksOf(columns);
+        switch (cached ? ReadAhead.Lines : ReadAheads.OfWeights(rows))
+        {
+            case ReadAhead.None: MultiplyShorts<NothingAhead>(stripe, input, rows, blocks, sums); break;
+            case ReadAhead.Lines: MultiplyShorts<LinesAhead>(stripe, input, rows, blocks, sums); break;
+            default: MultiplyShorts<PagesAhead>(stripe, input, rows, blocks, sums); break;
         }
     }
 
@@ -79,11 +100,9 @@ internal static unsafe class StripeKernels
             case PlainForm.Singles: AddPlain<Singles, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
             case PlainForm.Halves: AddPlain<Halves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
             case PlainForm.RaisedHalves: AddPlain<RaisedHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
-            case PlainForm.HalvesInPlace: AddPlain<HalvesInPlace, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
-            default: AddPlain<BrainHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
+            default: AddPlain<HalvesInPlace, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
         }
     }
-
 
     /// <summary>Plain weights as singles.</summary>
     /// <param name="form">What the weights are, if not singles.</param>
@@ -98,8 +117,66 @@ internal static unsafe class StripeKernels
         {
             case PlainForm.Halves: Widen<Halves, TAhead>(weights, count, singles, ahead); break;
             case PlainForm.RaisedHalves: Widen<RaisedHalves, TAhead>(weights, count, singles, ahead); break;
-            case PlainForm.HalvesInPlace: Widen<HalvesInPlace, TAhead>(weights, count, singles, ahead); break;
-            default: Widen<BrainHalves, TAhead>(weights, count, singles, ahead); break;
+            default: Widen<HalvesInPlace, TAhead>(weights, count, singles, ahead); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyShorts<TAhead>(byte* stripe, ShortTile input, int rows, int blocks, float* sums)
+        where TAhead : struct, IReadAhead
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, InputsOfTwoRegisters);
+        switch (rows)
+        {
+            case 1: MultiplyShorts<OneRow, TAhead>(stripe, input, blocks, sums); break;
+            case 2: MultiplyShorts<TwoRows, TAhead>(stripe, input, blocks, sums); break;
+            case 3: MultiplyShorts<ThreeRows, TAhead>(stripe, input, blocks, sums); break;
+            case 4: MultiplyShorts<FourRows, TAhead>(stripe, input, blocks, sums); break;
+            case 5: MultiplyShorts<FiveRows, TAhead>(stripe, input, blocks, sums); break;
+            default: MultiplyShorts<SixRows, TAhead>(stripe, input, blocks, sums); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyShorts<TRows, TAhead>(byte* stripe, ShortTile input, int blocks, float* sums)
+        where TRows : struct, ITileRows
+        where TAhead : struct, IReadAhead
+    {
+        if (DotShorts512.IsSupported)
+        {
+            ShortTiles.Multiply<TRows, DotShorts512, Floats512, TAhead>(stripe, 0, input, blocks, sums, Stripe);
+        }
+        else if (Shorts512.IsSupported)
+        {
+            ShortTiles.Multiply<TRows, Shorts512, Floats512, TAhead>(stripe, 0, input, blocks, sums, Stripe);
+        }
+        else if (DotShorts256.IsSupported)
+        {
+            MultiplyShorts<TRows, DotShorts256, Floats256, TAhead>(stripe, input, blocks, sums);
+        }
+        else if (Shorts256.IsSupported)
+        {
+            MultiplyShorts<TRows, Shorts256, Floats256, TAhead>(stripe, input, blocks, sums);
+        }
+        else if (Shorts128.IsSupported)
+        {
+            MultiplyShorts<TRows, Shorts128, Floats128, TAhead>(stripe, input, blocks, sums);
+        }
+        else
+        {
+            MultiplyShorts<TRows, Shorts32, Floats32, TAhead>(stripe, input, blocks, sums);
+        }
+    }
+
+    private static void MultiplyShorts<TRows, TShorts, TFloats, TAhead>(byte* stripe, ShortTile input, int blocks, float* sums)
+        where TRows : struct, ITileRows
+        where TShorts : struct, IShortLanes<TShorts, TFloats>
+        where TFloats : struct, IFloatLanes<TFloats>
+        where TAhead : struct, IReadAhead
+    {
+        for (int row = 0; row < Stripe; row += 2 * TFloats.Count)
+        {
+            ShortTiles.Multiply<TRows, TShorts, TFloats, TAhead>(stripe, row, input, blocks, sums + row, Stripe);
         }
     }
 
@@ -107,8 +184,8 @@ internal static unsafe class StripeKernels
     private static void MultiplyBytes<TRows>(WeightFormat format, byte* stripe, ByteTile input, int columns, float* sums, bool cached)
         where TRows : struct, ITileRows
     {
-        bool inPages = !cached && ReadAheads.OfMemory == ReadAhead.Pages;
-        bool bothPanels = format == WeightFormat.Q8_0 && DotBytes512.IsSupported && (TRows.Count == 1 ? Processor.IsZen5 : !inPages);
+        ReadAhead ahead = cached ? ReadAhead.Lines : ReadAheads.OfWeights(TRows.Count);
+        bool bothPanels = format == WeightFormat.Q8_0 && DotBytes512.IsSupported && (TRows.Count == 1 ? Processor.IsZen5 : ahead != ReadAhead.Pages);
         if (bothPanels && TRows.Count == 1)
         {
             BytesOfStripe<TRows, NearAhead>(stripe, input, columns, sums);
@@ -117,9 +194,13 @@ internal static unsafe class StripeKernels
         {
             BytesOfStripe<TRows, LinesAhead>(stripe, input, columns, sums);
         }
-        else if (inPages)
+        else if (ahead == ReadAhead.Pages)
         {
             EachPanel<TRows, PagesAhead>(format, stripe, input, columns, sums);
+        }
+        else if (TRows.Count == 1 && ahead == ReadAhead.None)
+        {
+            EachPanel<TRows, NothingAhead>(format, stripe, input, columns, sums);
         }
         else
         {

@@ -5,7 +5,7 @@ namespace Llama2;
 
 /// <summary>Rows of weights between their order in a file and the order in which kernels read them.</summary>
 /// <remarks>
-/// A stripe is 32 rows. Plain weights lie column by column: [columns, 32]. Integer weights are two panels of 16 rows, one after the other: per
+/// A stripe is 32 rows. F32 lies column by column: [columns, 32]. F16 and BF16 become integers (<see cref="ShortStripes"/>), but few columns of them singles. Weights of 4 and 8 bits are two panels of 16 rows, one after the other: per
 /// block of 32 columns [8, 16 rows, 4 columns] bytes, or half as many bytes of two nibbles (<see cref="ByteTiles"/>), and behind them [16] halves, their scales.
 /// K-quants are such panels, too, with a head for 256 columns (<see cref="KStripes"/>). One core so reads one stream from beginning to end. Rows that the
 /// matrix lacks are zeros.
@@ -15,17 +15,30 @@ internal static unsafe class StripePacker
     private const int Panels = 2;
     private const int PanelRows = FloatTiles.StripeRows / Panels;
     private const int Block = ByteTile.BlockLength;
-    private const int ColumnsAtOnce = 64;                                     // of plain weights: what is written stays in the first cache
+    private const int LeastColumnsOfShorts = 256;
+    private const int ColumnsAtOnce = 64;                                     // of singles: what is written stays in the first cache
     private const int BlocksAtOnce = 8;                                       // of integer weights
+
+    /// <summary>What the kernels read inputs as.</summary>
+    /// <remarks>Small matrices of F16 and BF16 are quick whatever they are, so they are not rounded to integers.</remarks>
+    /// <param name="format">The format of a matrix.</param>
+    /// <param name="columns">Its columns.</param>
+    public static InputNumbers InputsOf(WeightFormat format, int columns) => format switch
+    {
+        WeightFormat.F32 => InputNumbers.Floats,
+        WeightFormat.F16 or WeightFormat.BF16 => columns < LeastColumnsOfShorts ? InputNumbers.Floats : InputNumbers.Shorts,
+        _ => InputNumbers.Bytes,
+    };
 
     /// <summary>Bytes of one stripe, a multiple of 64.</summary>
     /// <param name="format">The format.</param>
     /// <param name="columns">Columns of the matrix.</param>
-    public static long StripeBytes(WeightFormat format, int columns) => format switch
+    public static long StripeBytes(WeightFormat format, int columns) => InputsOf(format, columns) switch
     {
-        WeightFormat.Q8_0 or WeightFormat.Q4_0 => (long)Panels * (columns / Block) * BlockBytes(format),
-        WeightFormat.Q4_K or WeightFormat.Q5_K or WeightFormat.Q6_K => KStripes.Bytes(format, columns),
-        _ => (long)columns * FloatTiles.StripeRows * format.BlockBytes(),
+        InputNumbers.Floats => (long)columns * FloatTiles.StripeRows * sizeof(float),
+        InputNumbers.Shorts => ShortTiles.StripeBytes(columns),
+        _ when format is WeightFormat.Q8_0 or WeightFormat.Q4_0 => (long)Panels * (columns / Block) * BlockBytes(format),
+        _ => KStripes.Bytes(format, columns),
     };
 
     /// <summary>The weights of a panel's first block.</summary>
@@ -36,13 +49,13 @@ internal static unsafe class StripePacker
         (ushort*)(Weights(format, stripe, panel, columns) + BlockBytes(format)) - PanelRows;
 
     /// <summary>Packs up to 32 rows that lie one after another.</summary>
-    /// <remarks>Halves, which are F16 weights or the scales of the others, are raised on the way (<see cref="HalfBits.Raise"/>) unless one of them is too large.</remarks>
+    /// <remarks>Scales are raised on the way (<see cref="HalfBits.Raise"/>) unless one of them is too large, and F16 and BF16 become integers unless a weight is not finite.</remarks>
     /// <param name="format">Their format.</param>
     /// <param name="rows">The first row, as in a file.</param>
     /// <param name="count">Rows, from 1 to 32.</param>
     /// <param name="columns">Weights of a row, whole blocks.</param>
     /// <param name="stripe"><see cref="StripeBytes"/>.</param>
-    /// <returns>Whether the stripe's halves are raised.</returns>
+    /// <returns>Whether the kernels take the stripe. The rows of any other are read by <see cref="ReadRow"/>.</returns>
     public static bool Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
     {
         if (count < FloatTiles.StripeRows)
@@ -50,11 +63,23 @@ internal static unsafe class StripePacker
             new Span<byte>(stripe, checked((int)StripeBytes(format, columns))).Clear();
         }
 
-        PackRows(format, rows, count, columns, stripe);
+        switch (InputsOf(format, columns))
+        {
+            case InputNumbers.Floats:
+                PackSingles(format, rows, count, columns, (float*)stripe);
+                return true;
+            case InputNumbers.Shorts when ShortStripes.Pack(format, rows, count, columns, stripe):
+                return true;
+            case InputNumbers.Shorts:
+                Buffer.MemoryCopy(rows, stripe, StripeBytes(format, columns), count * format.RowBytes(columns));
+                return false;
+        }
+
+        PackIntegers(format, rows, count, columns, stripe);
         bool raised = Raise(format, stripe, columns);
         if (!raised)
         {
-            PackRows(format, rows, count, columns, stripe);
+            PackIntegers(format, rows, count, columns, stripe);
         }
 
         return raised;
@@ -62,56 +87,56 @@ internal static unsafe class StripePacker
 
     /// <summary>Reads one row of a stripe as floats.</summary>
     /// <param name="format">The stripe's format.</param>
-    /// <param name="raised">Whether its halves are raised.</param>
+    /// <param name="ordinary">What <see cref="Pack"/> said of it.</param>
     /// <param name="stripe">The stripe.</param>
     /// <param name="row">From 0 to 31.</param>
     /// <param name="destination">One float per column.</param>
-    public static void ReadRow(WeightFormat format, bool raised, byte* stripe, int row, Span<float> destination)
+    public static void ReadRow(WeightFormat format, bool ordinary, byte* stripe, int row, Span<float> destination)
     {
-        if (format is WeightFormat.Q8_0 or WeightFormat.Q4_0)
+        switch (InputsOf(format, destination.Length))
         {
-            byte* weights = Weights(format, stripe, row / PanelRows, destination.Length) + 4 * (row % PanelRows);
-            ReadBlocks(format, weights, Scales(format, stripe, row / PanelRows, destination.Length) + row % PanelRows, raised, destination);
-            return;
-        }
+            case InputNumbers.Floats:
+                for (int column = 0; column < destination.Length; column++)
+                {
+                    destination[column] = ((float*)stripe)[(nint)column * FloatTiles.StripeRows + row];
+                }
 
-        if (format is WeightFormat.Q4_K or WeightFormat.Q5_K or WeightFormat.Q6_K)
-        {
-            KStripes.ReadRow(format, raised, stripe, row, destination);
-            return;
-        }
-
-        for (int column = 0; column < destination.Length; column++)
-        {
-            nint at = (nint)column * FloatTiles.StripeRows + row;
-            destination[column] = format switch
-            {
-                WeightFormat.F32 => ((float*)stripe)[at],
-                WeightFormat.F16 => HalfBits.ToSingle(((ushort*)stripe)[at], raised),
-                _ => BitConverter.UInt32BitsToSingle((uint)((ushort*)stripe)[at] << 16),
-            };
+                break;
+            case InputNumbers.Shorts when ordinary:
+                ShortStripes.ReadRow(stripe, row, destination);
+                break;
+            case InputNumbers.Shorts:
+                int rowBytes = (int)format.RowBytes(destination.Length);
+                WeightCodec.Decode(format, new ReadOnlySpan<byte>(stripe + (nint)row * rowBytes, rowBytes), destination);
+                break;
+            case var _ when format is WeightFormat.Q8_0 or WeightFormat.Q4_0:
+                byte* weights = Weights(format, stripe, row / PanelRows, destination.Length) + 4 * (row % PanelRows);
+                ReadBlocks(format, weights, Scales(format, stripe, row / PanelRows, destination.Length) + row % PanelRows, ordinary, destination);
+                break;
+            default:
+                KStripes.ReadRow(format, ordinary, stripe, row, destination);
+                break;
         }
     }
 
-    private static void PackRows(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    private static void PackIntegers(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
     {
-        switch (format)
+        if (format is WeightFormat.Q8_0 or WeightFormat.Q4_0)
         {
-            case WeightFormat.F32: PackPlain((uint*)rows, count, columns, (uint*)stripe); break;
-            case WeightFormat.F16 or WeightFormat.BF16: PackPlain((ushort*)rows, count, columns, (ushort*)stripe); break;
-            case WeightFormat.Q8_0 or WeightFormat.Q4_0: PackBlocks(format, rows, count, columns, stripe); break;
-            default: KStripes.Pack(format, rows, count, columns, stripe); break;
+            PackBlocks(format, rows, count, columns, stripe);
+        }
+        else
+        {
+            KStripes.Pack(format, rows, count, columns, stripe);
         }
     }
 
     /// <summary>Raises the halves of a stripe; if that fails, they are spoilt.</summary>
     private static bool Raise(WeightFormat format, byte* stripe, int columns)
     {
-        switch (format)
+        if (format is not (WeightFormat.Q8_0 or WeightFormat.Q4_0))
         {
-            case WeightFormat.F32 or WeightFormat.BF16: return true;
-            case WeightFormat.F16: return HalfBits.Raise(new Span<ushort>(stripe, columns * FloatTiles.StripeRows));
-            case WeightFormat.Q4_K or WeightFormat.Q5_K or WeightFormat.Q6_K: return KStripes.Raise(format, stripe, columns);
+            return KStripes.Raise(format, stripe, columns);
         }
 
         bool all = true;
@@ -128,38 +153,21 @@ internal static unsafe class StripePacker
         PanelRows * Block / (format == WeightFormat.Q4_0 ? 2 : 1) + PanelRows * sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackPlain<T>(T* rows, int count, int columns, T* stripe)
-        where T : unmanaged
+    private static void PackSingles(WeightFormat format, byte* rows, int count, int columns, float* stripe)
     {
-        bool halves = sizeof(T) == sizeof(ushort) && Transposition.IsSupported;
+        float* singles = stackalloc float[ColumnsAtOnce];
         for (int start = 0; start < columns; start += ColumnsAtOnce)
         {
-            int end = Math.Min(start + ColumnsAtOnce, columns), row = 0, whole = start + (end - start) / 8 * 8;
-            for (; halves && row + 8 <= count; row += 8)
+            int width = Math.Min(ColumnsAtOnce, columns - start), bytes = format.BlockBytes();
+            for (int row = 0; row < count; row++)
             {
-                T* from = rows + (nint)row * columns, to = stripe + row;
-                for (int column = start; column < whole; column += 8)
+                byte* from = rows + ((nint)row * columns + start) * bytes;
+                WeightCodec.Decode(format, new ReadOnlySpan<byte>(from, width * bytes), new Span<float>(singles, width));
+                float* to = stripe + (nint)start * FloatTiles.StripeRows + row;
+                for (int column = 0; column < width; column++, to += FloatTiles.StripeRows)
                 {
-                    Transposition.Eight((ushort*)(from + column), columns, (ushort*)(to + (nint)column * FloatTiles.StripeRows), FloatTiles.StripeRows);
+                    *to = singles[column];
                 }
-
-                PackPlain(from, 8, columns, whole, end, to);
-            }
-
-            PackPlain(rows + (nint)row * columns, count - row, columns, start, end, stripe + row);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PackPlain<T>(T* rows, int count, int columns, int start, int end, T* stripe)
-        where T : unmanaged
-    {
-        for (int row = 0; row < count; row++)
-        {
-            T* from = rows + (nint)row * columns, to = stripe + row;
-            for (int column = start; column < end; column++)
-            {
-                to[(nint)column * FloatTiles.StripeRows] = from[column];
             }
         }
     }

@@ -17,7 +17,8 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public const int StripesAtOnce = 4;
 
     private const int ChunkColumns = InputTiles.ChunkColumns;
-    private const int CachedBytes = 512 << 10;                                // of the second cache, for integer weights that share a pass over the inputs
+    private const int ColumnBytes = StripeRows * sizeof(float);               // of a stripe of F32
+    private const int CachedBytes = 512 << 10;                                // of the second cache, for weights that share a pass over integer inputs
 
     private readonly nint _stripeBytes;
     private readonly int _atOnce;                                             // stripes
@@ -25,7 +26,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     private readonly byte* _stripes;                                          // null where the matrix is not packed
     private readonly byte* _rows;                                             // null where it is
     private readonly int _rowBytes;
-    private readonly bool[]? _raised;                                         // of each stripe; null where the matrix is not packed
+    private readonly bool[]? _ordinary;                                       // of each stripe: whether kernels take it; null where the matrix is not packed
 
     /// <summary>A matrix over rows that the caller has read, and whose memory it owns from now on.</summary>
     public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory)
@@ -40,13 +41,13 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
     /// <param name="memory">The stripes.</param>
-    /// <param name="raised">What <see cref="StripePacker.Pack"/> said of each.</param>
-    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool[] raised)
+    /// <param name="ordinary">What <see cref="StripePacker.Pack"/> said of each.</param>
+    public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool[] ordinary)
         : this(format, rows, columns)
     {
-        (_owned, _raised) = (memory, raised);
+        (_owned, _ordinary) = (memory, ordinary);
         _stripes = memory.Pointer;
-        _atOnce = ReadsBytes ? (int)Math.Clamp(CachedBytes / _stripeBytes, 1, StripesAtOnce) : StripesAtOnce;
+        _atOnce = Inputs != InputNumbers.Floats ? (int)Math.Clamp(CachedBytes / _stripeBytes, 1, StripesAtOnce) : StripesAtOnce;
     }
 
     /// <summary>A matrix that stays in the mapped checkpoint.</summary>
@@ -57,7 +58,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     private WeightMatrix(WeightFormat format, int rows, int columns)
     {
         (Format, Rows, Columns) = (format, rows, columns);
-        (Stripes, ReadsBytes) = (StripesOf(rows), format.BlockLength() > 1);
+        (Stripes, Inputs) = (StripesOf(rows), StripePacker.InputsOf(format, columns));
         _rowBytes = checked((int)format.RowBytes(columns));
         (_stripeBytes, _atOnce) = ((nint)StripePacker.StripeBytes(format, columns), 1);
     }
@@ -76,14 +77,14 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Units of work of a multiplication.</summary>
     public int Stripes { get; }
 
-    /// <summary>Whether the kernels read inputs as integers rather than floats.</summary>
-    public bool ReadsBytes { get; }
+    /// <summary>What the kernels read inputs as.</summary>
+    public InputNumbers Inputs { get; }
 
     /// <summary>The most inputs of a tile.</summary>
     public int MostInputs => StripeKernels.InputsOf(Format);
 
-    /// <summary>Bytes that a thread needs to pack a stripe into, and to widen weights.</summary>
-    public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + sizeof(float) * (ReadsBytes ? Columns : Format == WeightFormat.F32 ? 0L : ChunkColumns * StripeRows);
+    /// <summary>Bytes that a thread needs to pack a stripe into, and to decode a row.</summary>
+    public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + sizeof(float) * (long)Columns;
 
     /// <summary>Stripes of a number of rows; the last may be in part empty.</summary>
     public static int StripesOf(int rows) => (rows + StripeRows - 1) / StripeRows;
@@ -99,7 +100,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         if (_rows is null)
         {
             int stripe = row / StripeRows;
-            StripePacker.ReadRow(Format, IsRaised(stripe), _stripes + stripe * _stripeBytes, row % StripeRows, destination);
+            StripePacker.ReadRow(Format, IsOrdinary(stripe), _stripes + stripe * _stripeBytes, row % StripeRows, destination);
         }
         else
         {
@@ -110,7 +111,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <summary>output[i, r] = Σ W[r, c] · inputs[i, c] for the rows r of some stripes, or is increased by that.</summary>
     /// <param name="first">The first stripe, from 0 to <see cref="Stripes"/> − 1.</param>
     /// <param name="end">The stripe after the last.</param>
-    /// <param name="inputs">The inputs; plain weights need more than <see cref="MostInputs"/> in chunks.</param>
+    /// <param name="inputs">The inputs, as <see cref="Inputs"/> says; more than <see cref="MostInputs"/> floats in chunks.</param>
     /// <param name="output">[inputs, rows].</param>
     /// <param name="add">Whether the product is added to the output.</param>
     /// <param name="sums">[<see cref="StripesAtOnce"/>, inputs, 32] floats of the calling thread.</param>
@@ -123,21 +124,20 @@ internal sealed unsafe class WeightMatrix : IDisposable
             stripes = Math.Min(_atOnce, end - first);
             byte* weights = _stripes + first * _stripeBytes;
             bool packed = false;
-            ReadOnlySpan<bool> raised = _raised is null ? new ReadOnlySpan<bool>(ref packed) : _raised.AsSpan(first, stripes);
+            ReadOnlySpan<bool> ordinary = _ordinary is null ? new ReadOnlySpan<bool>(ref packed) : _ordinary.AsSpan(first, stripes);
             if (_stripes is null)
             {
                 packed = StripePacker.Pack(Format, _rows + (nint)first * StripeRows * _rowBytes, RowsOf(first), Columns, scratch);
                 weights = scratch;
             }
 
-            float* work = (float*)(scratch + (_stripes is null ? _stripeBytes : 0));
-            if (ReadsBytes)
+            if (Inputs == InputNumbers.Floats)
             {
-                MultiplyBytes(first, weights, raised, inputs, output, add, sums, work);
+                MultiplyFloats(first, stripes, weights, inputs, output, add, sums);
             }
             else
             {
-                MultiplyPlain(first, weights, raised, inputs, output, add, sums, work);
+                MultiplyIntegers(first, weights, ordinary, inputs, output, add, sums, (float*)(scratch + (_stripes is null ? _stripeBytes : 0)));
             }
         }
     }
@@ -170,43 +170,49 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
     }
 
-    private bool IsRaised(int stripe) => _raised is not null && _raised[stripe];
-
-    private PlainForm FormOf(bool raised) => Format switch
-    {
-        WeightFormat.F32 => PlainForm.Singles,
-        WeightFormat.BF16 => PlainForm.BrainHalves,
-        _ => raised ? PlainForm.RaisedHalves : PlainForm.Halves,
-    };
+    private bool IsOrdinary(int stripe) => _ordinary is not null && _ordinary[stripe];
 
     private int RowsOf(int stripe) => Math.Min(StripeRows, Rows - stripe * StripeRows);
 
     /// <summary>Tile by tile, so that what is read of the inputs serves several stripes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyBytes(int first, byte* weights, ReadOnlySpan<bool> raised, InputTiles inputs, float* output, bool add, float* sums, float* decoded)
+    private void MultiplyIntegers(int first, byte* weights, ReadOnlySpan<bool> ordinary, InputTiles inputs, float* output, bool add, float* sums, float* decoded)
     {
         for (int tile = 0; tile < inputs.Tiling.Tiles; tile++)
         {
-            for (int i = 0; i < raised.Length; i++)
+            int rows = inputs.Tiling.RowsOf(tile);
+            for (int i = 0; i < ordinary.Length; i++)
             {
-                if (raised[i])
+                if (!ordinary[i])
                 {
-                    StripeKernels.MultiplyBytes(Format, weights + i * _stripeBytes, inputs.Bytes(tile), inputs.Tiling.RowsOf(tile), Columns, sums, cached: tile > 0 || _stripes is null);
-                    Deliver(sums, inputs.Tiling.RowsOf(tile), RowsOf(first + i), output + (nint)tile * inputs.Tiling.Rows * Rows + (first + i) * StripeRows, Rows, add);
+                    continue;
                 }
+
+                byte* stripe = weights + i * _stripeBytes;
+                bool cached = tile > 0 || _stripes is null;
+                if (Inputs == InputNumbers.Bytes)
+                {
+                    StripeKernels.MultiplyBytes(Format, stripe, inputs.Bytes(tile), rows, Columns, sums, cached);
+                }
+                else
+                {
+                    StripeKernels.MultiplyShorts(stripe, inputs.Shorts(tile), rows, Columns, sums, cached);
+                }
+
+                Deliver(sums, rows, RowsOf(first + i), output + (nint)tile * inputs.Tiling.Rows * Rows + (first + i) * StripeRows, Rows, add);
             }
         }
 
-        for (int i = 0; i < raised.Length; i++)
+        for (int i = 0; i < ordinary.Length; i++)
         {
-            if (!raised[i])
+            if (!ordinary[i])
             {
                 MultiplyDecoded(first + i, inputs, output, add, decoded);
             }
         }
     }
 
-    /// <summary>Row by row, each decoded: for a stripe with a scale that is infinite or so large that no kernel takes it.</summary>
+    /// <summary>Row by row, each decoded: for a stripe with a weight or a scale that is not finite or so large that no kernel takes it.</summary>
     private void MultiplyDecoded(int stripe, InputTiles inputs, float* output, bool add, float* decoded)
     {
         for (int row = stripe * StripeRows, end = row + RowsOf(stripe); row < end; row++)
@@ -222,14 +228,13 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     /// <summary>A single tile of inputs takes a stripe's columns in one go, several take chunks of them, so that what is read of the inputs serves several stripes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyPlain(int first, byte* weights, ReadOnlySpan<bool> raised, InputTiles inputs, float* output, bool add, float* sums, float* chunk)
+    private void MultiplyFloats(int first, int stripes, byte* weights, InputTiles inputs, float* output, bool add, float* sums)
     {
-        int stripes = raised.Length;
-        nint stripeSums = (nint)inputs.Count * StripeRows, columnBytes = StripeRows * Format.BlockBytes();
+        nint stripeSums = (nint)inputs.Count * StripeRows;
         new Span<float>(sums, stripes * (int)stripeSums).Clear();
         for (int i = 0; i < stripes && inputs.Count <= MostInputs; i++)
         {
-            StripeKernels.AddPlain(FormOf(raised[i]), At(i, 0), inputs.Floats, Columns, inputs.Count, Columns, sums + i * stripeSums, StripeRows, ReadAheads.OfMemory);
+            StripeKernels.AddPlain(PlainForm.Singles, At(i, 0), inputs.Floats, Columns, inputs.Count, Columns, sums + i * stripeSums, StripeRows, ReadAheads.OfWeights(inputs.Count));
         }
 
         for (int start = 0; start < Columns && inputs.Count > MostInputs; start += ChunkColumns)
@@ -237,7 +242,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
             for (int i = 0; i < stripes; i++)
             {
                 byte* next = i + 1 < stripes ? At(i + 1, start) : start + ChunkColumns < Columns ? At(0, start + ChunkColumns) : At(stripes, 0);
-                AddChunk(At(i, start), next, FormOf(raised[i]), start, inputs, sums + i * stripeSums, chunk);
+                AddChunk(At(i, start), next, start, inputs, sums + i * stripeSums);
             }
         }
 
@@ -246,33 +251,24 @@ internal sealed unsafe class WeightMatrix : IDisposable
             Deliver(sums + i * stripeSums, inputs.Count, RowsOf(first + i), output + (first + i) * StripeRows, Rows, add);
         }
 
-        byte* At(int stripe, int column) => weights + stripe * _stripeBytes + column * columnBytes;
+        byte* At(int stripe, int column) => weights + stripe * _stripeBytes + column * (nint)ColumnBytes;
     }
 
-    /// <summary>Adds the products of a chunk of columns, which is widened once for all tiles, while the next one is fetched.</summary>
+    /// <summary>Adds the products of a chunk of columns for all tiles, while the next one is fetched.</summary>
     /// <param name="weights">The chunk.</param>
-    /// <param name="next">What is widened after it.</param>
-    /// <param name="form">What the weights are.</param>
+    /// <param name="next">What is read after it.</param>
     /// <param name="start">The first column.</param>
     /// <param name="inputs">The inputs.</param>
     /// <param name="sums">[inputs, 32].</param>
-    /// <param name="chunk">Room for [<see cref="ChunkColumns"/>, 32].</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AddChunk(byte* weights, byte* next, PlainForm form, int start, InputTiles inputs, float* sums, float* chunk)
+    private void AddChunk(byte* weights, byte* next, int start, InputTiles inputs, float* sums)
     {
         int columns = Math.Min(ChunkColumns, Columns - start);
-        nint columnBytes = StripeRows * Format.BlockBytes();
-        if (form != PlainForm.Singles)
-        {
-            StripeKernels.Widen(form, weights, columns * StripeRows, chunk, default(NothingAhead));
-            weights = (byte*)chunk;
-        }
-
         var tiling = new Tiling(inputs.Count, MostInputs);
         for (int tile = 0; tile < tiling.Tiles; tile++)
         {
             int fetched = tile * columns / tiling.Tiles, first = tile * tiling.Rows;
-            ReadAheads.Fetch(next + fetched * columnBytes, ((tile + 1) * columns / tiling.Tiles - fetched) * columnBytes);
+            ReadAheads.Fetch(next + fetched * ColumnBytes, ((tile + 1) * columns / tiling.Tiles - fetched) * ColumnBytes);
             StripeKernels.AddPlain(
                 PlainForm.Singles, weights, inputs.Chunk(start) + first * ChunkColumns, ChunkColumns, tiling.RowsOf(tile), columns, sums + first * StripeRows, StripeRows, ReadAhead.None);
         }

@@ -49,6 +49,36 @@ public unsafe class InputTilesTests
     }
 
     [Theory]
+    [InlineData(1, 64)]
+    [InlineData(6, 40)]
+    [InlineData(13, 333)]
+    public void FillShorts_RandomInputs_AreInTheKernelsOrder(int count, int columns)
+    {
+        using var random = new RandomInputs(count, columns, 1);
+        InputTiles tiles = random.Tiles;
+        for (int input = 0; input < count; input++)
+        {
+            int tile = input / tiles.Tiling.Rows, row = input % tiles.Tiling.Rows, rows = tiles.Tiling.RowsOf(tile);
+            ShortTile shorts = tiles.Shorts(tile);
+            for (int block = 0; block < ShortTile.BlocksOf(columns); block++)
+            {
+                float[] values = [.. random.Values.Skip(input * columns + block * 32).Take(Math.Min(32, columns - block * 32))];
+                float scale = shorts.Scales[block * rows + row];
+                Assert.Equal(Math.Max(values.Max(MathF.Abs) / ShortTile.Largest, Math.Sqrt(values.Sum(value => (double)value * value)) / ShortTile.Most), scale, scale * 1e-6);
+                long squares = 0;
+                for (int column = 0; column < 32; column++)
+                {
+                    short value = shorts.Values[((block * 16 + column / 2) * rows + row) * 2 + column % 2];
+                    Assert.Equal(values.ElementAtOrDefault(column), value * scale, scale * 0.505f);
+                    squares += value * value;
+                }
+
+                Assert.True(squares * Math.Pow(ShortTile.MostOfWeights + 3, 2) < Math.Pow(2, 62), "Sums of products would not fit.");
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(0f)]
     [InlineData(1e-42f)]
     public void ToBytes_TooSmallForAScale_IsZeros(float value)
@@ -57,6 +87,7 @@ public unsafe class InputTilesTests
         using var given = new RandomInputs(inputs, 32);
         Assert.All(Enumerable.Range(0, 32), i => Assert.Equal(0, given.Tiles.Bytes(0).Values[i]));
         Assert.Equal(0, given.Tiles.Bytes(0).Starts(8)[0]);
+        Assert.All(Enumerable.Range(0, 32), i => Assert.Equal(0, given.Tiles.Shorts(0).Values[i]));
     }
 
     [Theory]
@@ -69,5 +100,6 @@ public unsafe class InputTilesTests
         inputs[9] = value;
         using var given = new RandomInputs(inputs, 32);
         Assert.False(float.IsFinite(given.Tiles.Bytes(0).Scales[0]));
+        Assert.False(float.IsFinite(given.Tiles.Shorts(0).Scales[0]));
     }
 }

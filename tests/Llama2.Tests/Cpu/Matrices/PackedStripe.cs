@@ -24,13 +24,13 @@ internal sealed unsafe class PackedStripe : IDisposable
         _memory = new AlignedMemory(StripePacker.StripeBytes(format, columns));
         fixed (byte* from = encoded)
         {
-            Raised = StripePacker.Pack(format, from, rows, columns, _memory.Pointer);
+            Ordinary = StripePacker.Pack(format, from, rows, columns, _memory.Pointer);
         }
     }
 
     public byte* Pointer => _memory.Pointer;
 
-    public bool Raised { get; }
+    public bool Ordinary { get; }
 
     public float[][] Decoded { get; }
 

@@ -1,6 +1,6 @@
 namespace Llama2.Tests;
 
-/// <summary>Inputs of a product, random or given, as floats and, where the columns are whole blocks, as integers.</summary>
+/// <summary>Inputs of a product, random or given, as floats, as integers of 16 bits and, where the columns are whole blocks, as integers of 8.</summary>
 internal sealed unsafe class RandomInputs : IDisposable
 {
     private readonly AlignedMemory _memory;
@@ -31,6 +31,12 @@ internal sealed unsafe class RandomInputs : IDisposable
         for (int input = 0; input < Tiles.Count; input++)
         {
             Tiles.FillChunks(input);
+        }
+
+        Tiles.BeginShorts();
+        for (int tile = 0; tile < Tiles.Tiling.Tiles; tile++)
+        {
+            Tiles.FillShorts(tile);
         }
 
         if (columns % ByteTile.BlockLength == 0)

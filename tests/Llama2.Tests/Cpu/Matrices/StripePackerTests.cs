@@ -26,13 +26,13 @@ public unsafe class StripePackerTests
         float[] read = new float[columns];
         for (int row = 0; row < rows; row++)
         {
-            StripePacker.ReadRow(format, stripe.Raised, stripe.Pointer, row, read);
+            StripePacker.ReadRow(format, stripe.Ordinary, stripe.Pointer, row, read);
             Assert.Equal(stripe.Decoded[row].Select(BitConverter.SingleToInt32Bits), read.Select(BitConverter.SingleToInt32Bits));
         }
 
         for (int row = rows; row < 32; row++)
         {
-            StripePacker.ReadRow(format, stripe.Raised, stripe.Pointer, row, read);
+            StripePacker.ReadRow(format, stripe.Ordinary, stripe.Pointer, row, read);
             Assert.All(read, weight => Assert.Equal(0, weight));
         }
     }
@@ -43,9 +43,9 @@ public unsafe class StripePackerTests
         byte* rows = stackalloc byte[34], stripe = stackalloc byte[34 * 32];
         new Span<byte>(rows, 34).Fill(1);
         new Span<byte>(stripe, 34 * 32).Fill(255);
-        bool raised = StripePacker.Pack(WeightFormat.Q8_0, rows, 1, 32, stripe);
+        bool ordinary = StripePacker.Pack(WeightFormat.Q8_0, rows, 1, 32, stripe);
         float[] read = new float[32];
-        StripePacker.ReadRow(WeightFormat.Q8_0, raised, stripe, 1, read);
+        StripePacker.ReadRow(WeightFormat.Q8_0, ordinary, stripe, 1, read);
         Assert.All(read, weight => Assert.Equal(0, weight));
     }
 
@@ -70,7 +70,7 @@ public unsafe class StripePackerTests
         float[] read = new float[Columns];
         for (int row = 0; row < Rows; row++)
         {
-            StripePacker.ReadRow(format, stripe.Raised, stripe.Pointer, row, read);
+            StripePacker.ReadRow(format, stripe.Ordinary, stripe.Pointer, row, read);
             Assert.Equal(stripe.Decoded[row].Select(BitConverter.SingleToInt32Bits), read.Select(BitConverter.SingleToInt32Bits));
         }
     }

@@ -1,0 +1,141 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Llama2;
+
+/// <summary>Rows of F16 and BF16 weights between their order in a file and that of <see cref="ShortTiles"/>: block floating point.</summary>
+/// <remarks>
+/// The 32 weights of a block of a row are integers of at most 2¹⁴ with a common power of two. The last bit is worth 2⁻¹³ of the power of two in the largest weight, or where the root of
+/// the sum of squares exceeds <see cref="ShortTile.MostOfWeights"/> twice or four times that. Most weights keep all their bits; small ones beside large ones are rounded to the nearest.
+/// Columns that the matrix lacks are zeros.
+/// </remarks>
+internal static unsafe class ShortStripes
+{
+    private const int Length = ShortTile.BlockLength;
+    private const int BlocksAtOnce = 8;                                       // what is written stays in the first cache
+    private const int RowsAtOnce = 4;
+
+    private const int FractionBits = 23;                                      // of a single
+    private const int NotFinite = 255;                                        // its exponent
+    private const int Scaled = 13;                                            // bits that a number from 1 to 2 is shifted by: the integers go up to 2¹⁴
+    private const int LeastExponent = Scaled + 1;                             // so that the power of two is a normal number
+    private const int TwiceBias = 2 * 127;
+
+    /// <summary>Packs up to 32 rows; the others stay what they are.</summary>
+    /// <param name="format">F16 or BF16.</param>
+    /// <param name="rows">The first row, as in a file.</param>
+    /// <param name="count">Rows, from 1 to 32.</param>
+    /// <param name="columns">Weights of a row.</param>
+    /// <param name="stripe">The stripe.</param>
+    /// <returns>False if a weight is not finite; the stripe is then spoilt.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    {
+        short* values = stackalloc short[RowsAtOnce * Length];
+        ushort* rest = stackalloc ushort[Length];                             // the end of a row, filled up with zeros
+        bool finite = true;
+        for (int start = 0, blocks = ShortTile.BlocksOf(columns); start < blocks; start += BlocksAtOnce)
+        {
+            for (int first = 0; first < count; first += RowsAtOnce)
+            {
+                int taken = Math.Min(RowsAtOnce, count - first);
+                for (int block = start; block < Math.Min(start + BlocksAtOnce, blocks); block++)
+                {
+                    byte* exponents = ShortTiles.Exponents(stripe, block) + first, to = ShortTiles.Weights(stripe, block) + first * ShortTiles.PairBytes;
+                    for (int row = 0; row < taken; row++)
+                    {
+                        ushort* from = (ushort*)rows + (nint)(first + row) * columns + block * Length;
+                        if (columns - block * Length is > 0 and < Length and int left)
+                        {
+                            new Span<ushort>(rest, Length).Clear();
+                            new ReadOnlySpan<ushort>(from, left).CopyTo(new Span<ushort>(rest, Length));
+                            from = rest;
+                        }
+
+                        finite &= Encode(format, from, values + row * Length, out exponents[row]);
+                    }
+
+                    Transpose(values, taken, to);
+                }
+            }
+        }
+
+        return finite;
+    }
+
+    /// <summary>Reads one row of a packed stripe as floats.</summary>
+    public static void ReadRow(byte* stripe, int row, Span<float> destination)
+    {
+        for (int column = 0; column < destination.Length; column++)
+        {
+            int block = column / Length, within = column % Length;
+            short* pair = (short*)(ShortTiles.Weights(stripe, block) + within / 2 * ShortTiles.LineBytes + row * ShortTiles.PairBytes);
+            destination[column] = pair[within % 2] * BitConverter.Int32BitsToSingle(ShortTiles.Exponents(stripe, block)[row] << FractionBits);
+        }
+    }
+
+    /// <summary>Makes integers of a block of one row.</summary>
+    /// <param name="format">F16 or BF16.</param>
+    /// <param name="from">The weights.</param>
+    /// <param name="values">The integers.</param>
+    /// <param name="exponent">What the integers are multiples of: an exponent as a single stores it.</param>
+    /// <returns>Whether all weights are finite.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Encode(WeightFormat format, ushort* from, short* values, out byte exponent)
+    {
+        const float Most = (float)ShortTile.MostOfWeights * ShortTile.MostOfWeights;
+        (Vector256<float> a, Vector256<float> b) = Load(format, from);
+        (Vector256<float> c, Vector256<float> d) = Load(format, from + Length / 2);
+        int largest = Math.Max(BlockLanes.LargestMagnitudeBits(a, b, c, d) >> FractionBits, LeastExponent);
+        Vector256<float> factor = PowerOfTwo(TwiceBias + Scaled - largest);
+        float squares = BlockLanes.SquareSum(a * factor, b * factor, c * factor, d * factor);
+        int shift = squares <= Most ? 0 : squares <= 4 * Most ? 1 : 2;
+        factor = PowerOfTwo(TwiceBias + Scaled - largest - shift);
+        Vector256.Narrow(BlockLanes.Round(a * factor), BlockLanes.Round(b * factor)).Store(values);
+        Vector256.Narrow(BlockLanes.Round(c * factor), BlockLanes.Round(d * factor)).Store(values + Length / 2);
+        exponent = (byte)(largest - Scaled + shift);
+        return largest != NotFinite;
+
+        static Vector256<float> PowerOfTwo(int exponent) => Vector256.Create(BitConverter.Int32BitsToSingle(exponent << FractionBits));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<float> First, Vector256<float> Second) Load(WeightFormat format, ushort* from)
+    {
+        if (format == WeightFormat.F16)
+        {
+            (Vector256<int> first, Vector256<int> second) = Vector256.Widen(Vector256.Load((short*)from));
+            return (HalfBits.ToSingle(first), HalfBits.ToSingle(second));
+        }
+
+        (Vector256<uint> lower, Vector256<uint> upper) = Vector256.Widen(Vector256.Load(from));
+        return ((lower << 16).AsSingle(), (upper << 16).AsSingle());
+    }
+
+    /// <summary>Brings up to four rows of a block to their places, pair by pair.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transpose(short* values, int rows, byte* to)
+    {
+        if (rows == RowsAtOnce && Transposition.IsSupported)
+        {
+            for (int pair = 0; pair < Length / 2; pair += 4, to += 4 * ShortTiles.LineBytes)
+            {
+                (Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d) = Transposition.Four((byte*)(values + 2 * pair), Length * sizeof(short));
+                a.Store((uint*)to);
+                b.Store((uint*)(to + ShortTiles.LineBytes));
+                c.Store((uint*)(to + 2 * ShortTiles.LineBytes));
+                d.Store((uint*)(to + 3 * ShortTiles.LineBytes));
+            }
+
+            return;
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            for (int pair = 0; pair < Length / 2; pair++)
+            {
+                ((int*)(to + pair * ShortTiles.LineBytes))[row] = ((int*)(values + row * Length))[pair];
+            }
+        }
+    }
+}
