@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace Llama2;
 
-/// <summary>The inputs of a matrix product: floats as they are or in chunks of columns, and integers in tiles, in the order in which the kernels of integer weights read them.</summary>
+/// <summary>The inputs of a matrix product: floats as they are or in chunks of columns, and integers of 8 or 16 bits in tiles, in the order in which the kernels of integer weights read them.</summary>
 /// <remarks>Filled once and then used by every matrix with the same inputs. Grown to the largest batch, then reused.</remarks>
 /// <param name="sumsAreHalves">Whether the sums of small weights begin as two numbers of 16 bits.</param>
 internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable

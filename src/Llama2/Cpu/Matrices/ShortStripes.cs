@@ -52,7 +52,9 @@ internal static unsafe class ShortStripes
                             from = rest;
                         }
 
-                        finite &= Encode(format, from, values + row * Length, out exponents[row]);
+                        int exponent = Encode(format, from, values + row * Length);
+                        exponents[row] = (byte)exponent;
+                        finite &= exponent != NotFinite;
                     }
 
                     Transpose(values, taken, to);
@@ -70,7 +72,27 @@ internal static unsafe class ShortStripes
         {
             int block = column / Length, within = column % Length;
             short* pair = (short*)(ShortTiles.Weights(stripe, block) + within / 2 * ShortTiles.LineBytes + row * ShortTiles.PairBytes);
-            destination[column] = pair[within % 2] * BitConverter.Int32BitsToSingle(ShortTiles.Exponents(stripe, block)[row] << FractionBits);
+            destination[column] = pair[within % 2] * PowerOfTwo(ShortTiles.Exponents(stripe, block)[row]);
+        }
+    }
+
+    /// <summary>Rounds a row as packing it would; blocks with a weight that is not finite stay as they are.</summary>
+    public static void Round(Span<float> row)
+    {
+        Span<float> block = stackalloc float[Length];
+        for (; row.Length > 0; row = row[Math.Min(Length, row.Length)..])
+        {
+            block.Clear();
+            row[..Math.Min(Length, row.Length)].CopyTo(block);
+            (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockLanes.Load(block);
+            int exponent = SharedExponent(a, b, c, d);
+            if (exponent != NotFinite)
+            {
+                for (int i = 0; i < row.Length && i < Length; i++)
+                {
+                    row[i] = MathF.Round(row[i] * PowerOfTwo(TwiceBias - exponent)) * PowerOfTwo(exponent);
+                }
+            }
         }
     }
 
@@ -78,26 +100,40 @@ internal static unsafe class ShortStripes
     /// <param name="format">F16 or BF16.</param>
     /// <param name="from">The weights.</param>
     /// <param name="values">The integers.</param>
-    /// <param name="exponent">What the integers are multiples of: an exponent as a single stores it.</param>
-    /// <returns>Whether all weights are finite.</returns>
+    /// <returns>See <see cref="SharedExponent"/>.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool Encode(WeightFormat format, ushort* from, short* values, out byte exponent)
+    private static int Encode(WeightFormat format, ushort* from, short* values)
     {
-        const float Most = (float)ShortTile.MostOfWeights * ShortTile.MostOfWeights;
         (Vector256<float> a, Vector256<float> b) = Load(format, from);
         (Vector256<float> c, Vector256<float> d) = Load(format, from + Length / 2);
-        int largest = Math.Max(BlockLanes.LargestMagnitudeBits(a, b, c, d) >> FractionBits, LeastExponent);
-        Vector256<float> factor = PowerOfTwo(TwiceBias + Scaled - largest);
-        float squares = BlockLanes.SquareSum(a * factor, b * factor, c * factor, d * factor);
-        int shift = squares <= Most ? 0 : squares <= 4 * Most ? 1 : 2;
-        factor = PowerOfTwo(TwiceBias + Scaled - largest - shift);
+        int exponent = SharedExponent(a, b, c, d);
+        float factor = PowerOfTwo(TwiceBias - exponent);
         Vector256.Narrow(BlockLanes.Round(a * factor), BlockLanes.Round(b * factor)).Store(values);
         Vector256.Narrow(BlockLanes.Round(c * factor), BlockLanes.Round(d * factor)).Store(values + Length / 2);
-        exponent = (byte)(largest - Scaled + shift);
-        return largest != NotFinite;
-
-        static Vector256<float> PowerOfTwo(int exponent) => Vector256.Create(BitConverter.Int32BitsToSingle(exponent << FractionBits));
+        return exponent;
     }
+
+    /// <summary>What the integers of a block are multiples of: an exponent as a single stores it.</summary>
+    /// <returns><see cref="NotFinite"/> where a weight is not finite.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int SharedExponent(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        const float Most = (float)ShortTile.MostOfWeights * ShortTile.MostOfWeights;
+        int largest = BlockLanes.LargestMagnitudeBits(a, b, c, d) >> FractionBits;
+        if (largest == NotFinite)
+        {
+            return NotFinite;
+        }
+
+        int exponent = Math.Max(largest, LeastExponent) - Scaled;
+        float factor = PowerOfTwo(TwiceBias - exponent);
+        float squares = BlockLanes.SquareSum(a * factor, b * factor, c * factor, d * factor);
+        return exponent + (squares <= Most ? 0 : squares <= 4 * Most ? 1 : 2);
+    }
+
+    /// <summary>2^(exponent − 127); of twice 127 less an exponent it is the inverse.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float PowerOfTwo(int exponent) => BitConverter.Int32BitsToSingle(exponent << FractionBits);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector256<float> First, Vector256<float> Second) Load(WeightFormat format, ushort* from)

@@ -106,8 +106,7 @@ internal static unsafe class StripePacker
                 ShortStripes.ReadRow(stripe, row, destination);
                 break;
             case InputNumbers.Shorts:
-                int rowBytes = (int)format.RowBytes(destination.Length);
-                WeightCodec.Decode(format, new ReadOnlySpan<byte>(stripe + (nint)row * rowBytes, rowBytes), destination);
+                ReadUnpacked(format, stripe, row, destination);
                 break;
             case var _ when format is WeightFormat.Q8_0 or WeightFormat.Q4_0:
                 byte* weights = Weights(format, stripe, row / PanelRows, destination.Length) + 4 * (row % PanelRows);
@@ -116,6 +115,21 @@ internal static unsafe class StripePacker
             default:
                 KStripes.ReadRow(format, ordinary, stripe, row, destination);
                 break;
+        }
+    }
+
+    /// <summary>Reads one row that is not packed as the floats that it would be if it were.</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="rows">The first row, as in a file.</param>
+    /// <param name="row">From 0.</param>
+    /// <param name="destination">One float per column.</param>
+    public static void ReadUnpacked(WeightFormat format, byte* rows, int row, Span<float> destination)
+    {
+        int rowBytes = checked((int)format.RowBytes(destination.Length));
+        WeightCodec.Decode(format, new ReadOnlySpan<byte>(rows + (nint)row * rowBytes, rowBytes), destination);
+        if (InputsOf(format, destination.Length) == InputNumbers.Shorts)
+        {
+            ShortStripes.Round(destination);
         }
     }
 

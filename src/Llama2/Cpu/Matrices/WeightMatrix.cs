@@ -93,7 +93,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public static long PackedBytes(WeightFormat format, int rows, int columns) =>
         StripesOf(rows) * StripePacker.StripeBytes(format, columns);
 
-    /// <summary>Decodes one row.</summary>
+    /// <summary>Decodes one row, as it is multiplied.</summary>
     public void ReadRow(int row, Span<float> destination)
     {
         destination = destination[..Columns];
@@ -104,7 +104,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
         else
         {
-            WeightCodec.Decode(Format, new ReadOnlySpan<byte>(_rows + (nint)row * _rowBytes, _rowBytes), destination);
+            StripePacker.ReadUnpacked(Format, _rows, row, destination);
         }
     }
 
