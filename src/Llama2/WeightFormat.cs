@@ -3,7 +3,8 @@ namespace Llama2;
 /// <summary>How a weight matrix is stored. The names are those of the GGUF format.</summary>
 /// <remarks>
 /// The block formats store a row as blocks along the columns: 32 weights for <see cref="Q8_0"/> and <see cref="Q4_0"/>, 256 for the
-/// K formats; a row's length must be a multiple of the block.
+/// K formats; a row's length must be a multiple of the block. On the CPU, matrices of <see cref="F16"/> and <see cref="BF16"/> with 256 columns and more are
+/// multiplied as integers of 16 bits, of which 32 share an exponent: a weight that is small beside the others is rounded by at most 2⁻¹², mostly 2⁻¹⁴, of the largest.
 /// </remarks>
 public enum WeightFormat
 {

@@ -5,8 +5,8 @@ namespace Llama2;
 
 /// <summary>Rows of weights between their order in a file and the order in which kernels read them.</summary>
 /// <remarks>
-/// A stripe is 32 rows. F32 lies column by column: [columns, 32]. F16 and BF16 become integers (<see cref="ShortStripes"/>), but few columns of them singles. Weights of 4 and 8 bits are two panels of 16 rows, one after the other: per
-/// block of 32 columns [8, 16 rows, 4 columns] bytes, or half as many bytes of two nibbles (<see cref="ByteTiles"/>), and behind them [16] halves, their scales.
+/// A stripe is 32 rows. F32 lies column by column: [columns, 32]. F16 and BF16 become integers (<see cref="ShortStripes"/>), but few columns of them singles.
+/// Weights of 4 and 8 bits are two panels of 16 rows, one after the other: per block of 32 columns [8, 16 rows, 4 columns] bytes, or half as many bytes of two nibbles (<see cref="ByteTiles"/>), and behind them [16] halves, their scales.
 /// K-quants are such panels, too, with a head for 256 columns (<see cref="KStripes"/>). One core so reads one stream from beginning to end. Rows that the
 /// matrix lacks are zeros.
 /// </remarks>
@@ -37,7 +37,7 @@ internal static unsafe class StripePacker
     {
         InputNumbers.Floats => (long)columns * FloatTiles.StripeRows * sizeof(float),
         InputNumbers.Shorts => ShortTiles.StripeBytes(columns),
-        _ when format is WeightFormat.Q8_0 or WeightFormat.Q4_0 => (long)Panels * (columns / Block) * BlockBytes(format),
+        InputNumbers.Bytes when format is WeightFormat.Q8_0 or WeightFormat.Q4_0 => (long)Panels * (columns / Block) * BlockBytes(format),
         _ => KStripes.Bytes(format, columns),
     };
 
@@ -108,7 +108,7 @@ internal static unsafe class StripePacker
             case InputNumbers.Shorts:
                 ReadUnpacked(format, stripe, row, destination);
                 break;
-            case var _ when format is WeightFormat.Q8_0 or WeightFormat.Q4_0:
+            case InputNumbers.Bytes when format is WeightFormat.Q8_0 or WeightFormat.Q4_0:
                 byte* weights = Weights(format, stripe, row / PanelRows, destination.Length) + 4 * (row % PanelRows);
                 ReadBlocks(format, weights, Scales(format, stripe, row / PanelRows, destination.Length) + row % PanelRows, ordinary, destination);
                 break;
