@@ -14,12 +14,12 @@ public unsafe class ByteTilesTests
     [Avx512Theory]
     [MemberData(nameof(Tiles))]
     public void Avx512_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
-        rows, format, Floats512.Count, format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, Bytes512, Floats512>()) : Pick(rows, new SplitBytes<Bytes512, Floats512>()), Bytes512.SumsAreHalves);
+        rows, format, Floats512.Count, format == WeightFormat.Q4_0 ? new OneRegister<NibbleWeights, Bytes512, Floats512>().Of(rows) : new SplitBytes<Bytes512, Floats512>().Of(rows), Bytes512.SumsAreHalves);
 
     [Avx2Theory]
     [MemberData(nameof(Tiles))]
     public void Avx2_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
-        rows, format, Floats256.Count, format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, Bytes256, Floats256>()) : Pick(rows, new SplitBytes<Bytes256, Floats256>()), Bytes256.SumsAreHalves);
+        rows, format, Floats256.Count, format == WeightFormat.Q4_0 ? new OneRegister<NibbleWeights, Bytes256, Floats256>().Of(rows) : new SplitBytes<Bytes256, Floats256>().Of(rows), Bytes256.SumsAreHalves);
 
     [VnniTheory]
     [MemberData(nameof(Tiles))]
@@ -32,13 +32,13 @@ public unsafe class ByteTilesTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public void JoinedVnni_AnyRows_SameBitsAsScalar(int rows) => Compare(rows, WeightFormat.Q8_0, Floats512.Count, Pick(rows, new JoinedBytes()));
+    public void JoinedVnni_AnyRows_SameBitsAsScalar(int rows) => Compare(rows, WeightFormat.Q8_0, Floats512.Count, new JoinedBytes().Of(rows));
 
     [Vnni512Theory]
     [MemberData(nameof(Tiles))]
     public void Vnni512_AnyRows_SameBitsAsScalar(int rows, WeightFormat format) => Compare(
         rows, format, Floats512.Count,
-        format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, DotBytes512, Floats512>()) : Pick(rows, new OneRegister<ByteWeights, DotBytes512, Floats512>()));
+        format == WeightFormat.Q4_0 ? new OneRegister<NibbleWeights, DotBytes512, Floats512>().Of(rows) : new OneRegister<ByteWeights, DotBytes512, Floats512>().Of(rows));
 
     [Vnni512Theory]
     [InlineData(1)]
@@ -61,7 +61,7 @@ public unsafe class ByteTilesTests
         {
             for (int panel = 0; panel < 2; panel++)
             {
-                Pick(rows, new OneRegister<ByteWeights, DotBytes512, Floats512>())(
+                new OneRegister<ByteWeights, DotBytes512, Floats512>().Of(rows)(
                     StripePacker.Weights(WeightFormat.Q8_0, stripe.Pointer, panel, Columns), StripePacker.Scales(WeightFormat.Q8_0, stripe.Pointer, panel, Columns),
                     inputs.Tiles.Bytes(0), Columns / 32, to + 16 * panel, 32);
             }
@@ -103,7 +103,7 @@ public unsafe class ByteTilesTests
     private static Kernel Dot<TBytes, TFloats>(int rows, WeightFormat format)
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats> =>
-        format == WeightFormat.Q4_0 ? Pick(rows, new OneRegister<NibbleWeights, TBytes, TFloats>()) : Pick(rows, new TwoRegisters<TBytes, TFloats>());
+        format == WeightFormat.Q4_0 ? new OneRegister<NibbleWeights, TBytes, TFloats>().Of(rows) : new TwoRegisters<TBytes, TFloats>().Of(rows);
 
     private static int WidthOfDot<TFloats>(WeightFormat format)
         where TFloats : struct, IFloatLanes<TFloats> => TFloats.Count * (format == WeightFormat.Q4_0 ? 1 : 2);
@@ -141,26 +141,7 @@ public unsafe class ByteTilesTests
         }
     }
 
-    private static Kernel Pick<T>(int rows, T kernels)
-        where T : IKernels => rows switch
-        {
-            1 => kernels.Get<OneRow>(),
-            2 => kernels.Get<TwoRows>(),
-            3 => kernels.Get<ThreeRows>(),
-            4 => kernels.Get<FourRows>(),
-            5 => kernels.Get<FiveRows>(),
-            6 => kernels.Get<SixRows>(),
-            7 => kernels.Get<SevenRows>(),
-            _ => kernels.Get<EightRows>(),
-        };
-
-    private interface IKernels
-    {
-        Kernel Get<TRows>()
-            where TRows : struct, ITileRows;
-    }
-
-    private sealed class OneRegister<TWeights, TBytes, TFloats> : IKernels
+    private sealed class OneRegister<TWeights, TBytes, TFloats> : ITileKernels<Kernel>
         where TWeights : struct, IBlockWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
@@ -169,7 +150,7 @@ public unsafe class ByteTilesTests
             where TRows : struct, ITileRows => ByteTiles.OneRegister<TRows, TWeights, TBytes, TFloats, LinesAhead>;
     }
 
-    private sealed class SplitBytes<TBytes, TFloats> : IKernels
+    private sealed class SplitBytes<TBytes, TFloats> : ITileKernels<Kernel>
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
     {
@@ -177,7 +158,7 @@ public unsafe class ByteTilesTests
             where TRows : struct, ITileRows => ByteTiles.BytesAsNibbles<TRows, TBytes, TFloats, LinesAhead>;
     }
 
-    private sealed class TwoRegisters<TBytes, TFloats> : IKernels
+    private sealed class TwoRegisters<TBytes, TFloats> : ITileKernels<Kernel>
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
     {
@@ -186,7 +167,7 @@ public unsafe class ByteTilesTests
                 ByteTiles.TwoRegisters<TRows, TBytes, TFloats, LinesAhead>(weights, scales, 4 * TFloats.Count, TFloats.Count, input, blocks, sums, stride);
     }
 
-    private sealed class JoinedBytes : IKernels
+    private sealed class JoinedBytes : ITileKernels<Kernel>
     {
         public Kernel Get<TRows>()
             where TRows : struct, ITileRows => ByteTiles.JoinedBytes<TRows, LinesAhead>;

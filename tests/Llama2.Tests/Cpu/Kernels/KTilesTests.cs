@@ -113,9 +113,9 @@ public unsafe class KTilesTests
     {
         Kernel kernel = format switch
         {
-            WeightFormat.Q4_K => Pick<FourBits, TBytes, TFloats>(rows),
-            WeightFormat.Q5_K => Pick<FiveBits, TBytes, TFloats>(rows),
-            _ => Pick<SixBits, TBytes, TFloats>(rows),
+            WeightFormat.Q4_K => new Kernels<FourBits, TBytes, TFloats>().Of(rows),
+            WeightFormat.Q5_K => new Kernels<FiveBits, TBytes, TFloats>().Of(rows),
+            _ => new Kernels<SixBits, TBytes, TFloats>().Of(rows),
         };
         float[] sums = new float[16 * rows];
         fixed (float* to = sums)
@@ -129,18 +129,12 @@ public unsafe class KTilesTests
         return sums;
     }
 
-    private static Kernel Pick<TWeights, TBytes, TFloats>(int rows)
+    private sealed class Kernels<TWeights, TBytes, TFloats> : ITileKernels<Kernel>
         where TWeights : struct, IKWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
-        where TFloats : struct, IFloatLanes<TFloats> => rows switch
-        {
-            1 => KTiles.Multiply<OneRow, TWeights, TBytes, TFloats, LinesAhead>,
-            2 => KTiles.Multiply<TwoRows, TWeights, TBytes, TFloats, LinesAhead>,
-            3 => KTiles.Multiply<ThreeRows, TWeights, TBytes, TFloats, LinesAhead>,
-            4 => KTiles.Multiply<FourRows, TWeights, TBytes, TFloats, LinesAhead>,
-            5 => KTiles.Multiply<FiveRows, TWeights, TBytes, TFloats, LinesAhead>,
-            6 => KTiles.Multiply<SixRows, TWeights, TBytes, TFloats, LinesAhead>,
-            7 => KTiles.Multiply<SevenRows, TWeights, TBytes, TFloats, LinesAhead>,
-            _ => KTiles.Multiply<EightRows, TWeights, TBytes, TFloats, LinesAhead>,
-        };
+        where TFloats : struct, IFloatLanes<TFloats>
+    {
+        public Kernel Get<TRows>()
+            where TRows : struct, ITileRows => KTiles.Multiply<TRows, TWeights, TBytes, TFloats, LinesAhead>;
+    }
 }

@@ -8,12 +8,6 @@ public unsafe class ShortTilesTests
 
     private delegate void Kernel(byte* stripe, int row, ShortTile input, int blocks, float* sums, int stride);
 
-    private interface IKernels
-    {
-        Kernel Get<TRows>()
-            where TRows : struct, ITileRows;
-    }
-
     public static IEnumerable<object[]> Tiles =>
         from format in new[] { WeightFormat.F16, WeightFormat.BF16 } from rows in Enumerable.Range(1, 6) select new object[] { rows, format };
 
@@ -89,7 +83,7 @@ public unsafe class ShortTilesTests
         where TFloats : struct, IFloatLanes<TFloats>
     {
         float[] sums = new float[32 * rows];
-        Kernel kernel = Pick(rows, new Kernels<TShorts, TFloats>());
+        Kernel kernel = new Kernels<TShorts, TFloats>().Of(rows);
         fixed (float* to = sums)
         {
             for (int row = 0; row < 32; row += 2 * TFloats.Count)
@@ -101,18 +95,7 @@ public unsafe class ShortTilesTests
         return sums;
     }
 
-    private static Kernel Pick<T>(int rows, T kernels)
-        where T : IKernels => rows switch
-        {
-            1 => kernels.Get<OneRow>(),
-            2 => kernels.Get<TwoRows>(),
-            3 => kernels.Get<ThreeRows>(),
-            4 => kernels.Get<FourRows>(),
-            5 => kernels.Get<FiveRows>(),
-            _ => kernels.Get<SixRows>(),
-        };
-
-    private sealed class Kernels<TShorts, TFloats> : IKernels
+    private sealed class Kernels<TShorts, TFloats> : ITileKernels<Kernel>
         where TShorts : struct, IShortLanes<TShorts, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
     {
