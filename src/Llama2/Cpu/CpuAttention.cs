@@ -199,15 +199,15 @@ internal sealed unsafe class CpuAttention : IDisposable
     {
         if (numbers.Cached)
         {
-            StripeKernels.AddPlain(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(NothingAhead));
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(NothingAhead));
         }
         else if (pages is null)
         {
-            StripeKernels.AddPlain(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(LinesAhead));
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(LinesAhead));
         }
         else
         {
-            StripeKernels.AddPlain(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, new ListedPagesAhead(pages));
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, new ListedPagesAhead(pages));
         }
     }
 

@@ -178,11 +178,11 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
 
         if (pages is null)
         {
-            StripeKernels.Widen(form, numbers, dimensions * BlockTokens, singles, default(LinesAhead));
+            PlainKernels.Widen(form, numbers, dimensions * BlockTokens, singles, default(LinesAhead));
         }
         else
         {
-            StripeKernels.Widen(form, numbers, dimensions * BlockTokens, singles, new ListedPagesAhead(pages));
+            PlainKernels.Widen(form, numbers, dimensions * BlockTokens, singles, new ListedPagesAhead(pages));
         }
 
         if (lowered && scaled)

@@ -84,7 +84,7 @@ public unsafe class CpuKeyValueCacheTests
 
             fixed (float* to = read)
             {
-                StripeKernels.Widen(numbers.Form, numbers.Pointer, read.Length, to, default(NothingAhead));
+                PlainKernels.Widen(numbers.Form, numbers.Pointer, read.Length, to, default(NothingAhead));
             }
 
             return read;

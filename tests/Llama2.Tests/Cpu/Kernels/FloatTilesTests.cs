@@ -45,7 +45,7 @@ public unsafe class FloatTilesTests
     [InlineData(1)]
     [InlineData(6)]
     [InlineData(8)]
-    public void AddPlain_HalvesInPlace_SameBitsAsWidened(int rows)
+    public void Add_HalvesInPlace_SameBitsAsWidened(int rows)
     {
         using var weights = new Weights(halves: true, 1);
         using var inputs = new RandomInputs(rows, Columns, 6);
@@ -56,9 +56,9 @@ public unsafe class FloatTilesTests
             {
                 int count = Math.Min(rows - i, StripeKernels.InputsOf(WeightFormat.F32));
                 float* from = inputs.Tiles.Floats + i * Columns;
-                StripeKernels.AddPlain(PlainForm.RaisedHalves, weights.Pointer, from, Columns, count, Columns, one + 32 * i, 32, ReadAhead.None);
+                PlainKernels.Add(PlainForm.RaisedHalves, weights.Pointer, from, Columns, count, Columns, one + 32 * i, 32, ReadAhead.None);
                 ElementKernels.Scale(from, 1 / HalfBits.InPlaceOfRaised, count * Columns);
-                StripeKernels.AddPlain(PlainForm.HalvesInPlace, weights.Pointer, from, Columns, count, Columns, other + 32 * i, 32, ReadAhead.None);
+                PlainKernels.Add(PlainForm.HalvesInPlace, weights.Pointer, from, Columns, count, Columns, other + 32 * i, 32, ReadAhead.None);
             }
         }
 
@@ -73,7 +73,7 @@ public unsafe class FloatTilesTests
         fixed (ushort* from = bits)
         fixed (float* to = widened)
         {
-            StripeKernels.Widen(PlainForm.Halves, (byte*)from, bits.Length, to, default(NothingAhead));
+            PlainKernels.Widen(PlainForm.Halves, (byte*)from, bits.Length, to, default(NothingAhead));
             WeightCodec.DecodeScalar(WeightFormat.F16, new ReadOnlySpan<byte>(from, 2 * bits.Length), decoded);
         }
 
