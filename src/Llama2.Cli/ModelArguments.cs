@@ -22,7 +22,7 @@ internal sealed partial class ModelArguments
         "--weight-format", "Convert the weights while they are read (default: as stored)", Choice.Formats);
 
     private readonly Option<WeightRepacking?> _repack = Choice.Option(
-        "--repack", "When weights are brought into the kernels' order (default: on-load)", ("on-load", WeightRepacking.OnLoad), ("never", WeightRepacking.Never));
+        "--repack", "When weights are brought into the kernels' order (default: in-background)", ("in-background", WeightRepacking.InBackground), ("on-load", WeightRepacking.OnLoad), ("never", WeightRepacking.Never));
 
     private readonly Option<WeightFormat?> _cacheFormat = Choice.Option(
         "--cache-format", "Keys and values (default: f32 for f32 weights, else f16)", ("f32", WeightFormat.F32), ("f16", WeightFormat.F16), ("q8_0", WeightFormat.Q8_0));
@@ -66,7 +66,7 @@ internal sealed partial class ModelArguments
             ContextLength = parse.GetValue(_contextLength),
             Threads = parse.GetValue(_threads),
             WeightFormat = parse.GetValue(_weightFormat),
-            Repack = parse.GetValue(_repack) ?? WeightRepacking.OnLoad,
+            Repack = parse.GetValue(_repack) ?? WeightRepacking.InBackground,
             CacheFormat = parse.GetValue(_cacheFormat),
             PromptLookup = parse.GetValue(_promptLookup) ?? true,
         };

@@ -43,7 +43,7 @@ internal static class TorchTypes
             throw new NotSupportedException($"{nameof(options.CacheFormat)} is {cache}; the backend on TorchSharp keeps keys and values in the type of the weights, {format} here.");
         }
 
-        return options.Repack == WeightRepacking.OnLoad
+        return options.Repack != WeightRepacking.Never
             ? format
             : throw new NotSupportedException($"{nameof(options.Repack)} is {options.Repack}; the backend on TorchSharp always copies the weights to its device.");
     }

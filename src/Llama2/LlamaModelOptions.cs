@@ -16,8 +16,8 @@ public sealed class LlamaModelOptions
     /// </value>
     public WeightFormat? WeightFormat { get; set; }
 
-    /// <summary>Gets or sets whether the CPU's weights are brought into the order of its kernels when they are loaded.</summary>
-    /// <value>The default is <see cref="WeightRepacking.OnLoad"/>.</value>
+    /// <summary>Gets or sets when the CPU's weights are brought into the order of its kernels.</summary>
+    /// <value>The default is <see cref="WeightRepacking.InBackground"/>. Weights that are converted are packed while they are loaded, whatever this says.</value>
     public WeightRepacking Repack { get; set; }
 
     /// <summary>Gets or sets the format of the key-value cache on the CPU.</summary>
@@ -164,7 +164,7 @@ public sealed class LlamaModelOptions
 
         if (!Enum.IsDefined(Repack))
         {
-            throw new ArgumentException($"{nameof(Repack)} is {Repack}; it must be OnLoad or Never.", nameof(Repack));
+            throw new ArgumentException($"{nameof(Repack)} is {Repack}; it must be InBackground, OnLoad or Never.", nameof(Repack));
         }
 
         static void AtLeast(long value, long least, string name)
@@ -199,18 +199,25 @@ public enum SettingsValidation
     Ignore,
 }
 
-/// <summary>Whether weights are copied into the order in which the CPU's kernels read them.</summary>
+/// <summary>When weights are copied into the order in which the CPU's kernels read them. The answers are the same.</summary>
 public enum WeightRepacking
 {
     /// <summary>
-    /// While they are loaded: they live once, in memory of the process's own, and decoding runs at the speed of the memory. An embedding that is
+    /// After loading, while the model already answers, though at first slower: weights that need no conversion are multiplied out of the mapped file until
+    /// they are copied. Passes and copying take turns: what is left is copied at once while nobody generates, and a token waits at most a quarter of a second for it. In
+    /// the end all is as with <see cref="OnLoad"/>.
+    /// </summary>
+    InBackground,
+
+    /// <summary>
+    /// While they are loaded: they live once, in memory of the process's own, and decoding runs at the speed of the memory from the first token. An embedding that is
     /// no head stays where it is.
     /// </summary>
     OnLoad,
 
     /// <summary>
-    /// Weights that need no conversion stay in the mapped file, which processes share, and are reordered whenever they are multiplied: the same
-    /// answers, slower.
+    /// Never: weights that need no conversion stay in the mapped file, which processes share, and are reordered whenever they are multiplied, which is
+    /// slower.
     /// </summary>
     Never,
 }

@@ -18,6 +18,11 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats, TimeSpan wa
     /// <summary>Bytes of them, which decoding reads once for each step.</summary>
     private double WeightBytes => (double)model.Info.WeightBytes * Weights / model.Config.ParameterCount;
 
+    private CpuBackend Backend => (CpuBackend)model.Backend;
+
+    /// <summary>Waits until weights are no longer packed in the background, which all measurements but the first token would feel.</summary>
+    public void WaitUntilPacked() => Backend.WaitUntilPacked();
+
     /// <summary>Reads new prompts of so many tokens, one after the other.</summary>
     public async Task<BenchRow> PrefillAsync(int tokens, CancellationToken cancellationToken)
     {
@@ -52,7 +57,7 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats, TimeSpan wa
 
         return new("decode", depth, batch, speeds, WeightBytes / batch, readings.Average());
 
-        double Reading() => ((CpuBackend)model.Backend).MeasureReading(_readingTime);
+        double Reading() => Backend.MeasureReading(_readingTime);
 
         Task<GenerationResult[]> AllAsync() => Task.WhenAll(prompts.Select(prompt => RunAsync(prompt, tokens + 1, cancellationToken)));
     }
@@ -64,7 +69,7 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats, TimeSpan wa
     /// </remarks>
     public double AllocationPerPass(int passes)
     {
-        using KeyValueCache cache = model.Backend.CreateCache();
+        using KeyValueCache cache = Backend.CreateCache();
         var batch = new LlamaBatch();
         float[] logits = new float[model.Config.VocabularySize];
         long least = long.MaxValue;
@@ -76,7 +81,7 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats, TimeSpan wa
             {
                 batch.Clear();
                 batch.Add(cache, [pass % logits.Length], LogitRows.Last);
-                model.Backend.Forward(batch, logits);
+                Backend.Forward(batch, logits);
             }
 
             least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);

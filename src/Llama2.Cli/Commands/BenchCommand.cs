@@ -54,8 +54,10 @@ internal sealed class BenchCommand : Command
         {
         }
 
-        var report = new BenchReport { LoadToFirstToken = Stopwatch.GetElapsedTime(start) };
+        TimeSpan firstToken = Stopwatch.GetElapsedTime(start);
         var benchmark = new EngineBenchmark(model, parse.GetValue(_repeat), TimeSpan.FromSeconds(parse.GetValue(_warmUp)));
+        benchmark.WaitUntilPacked();
+        var report = new BenchReport { LoadToFirstToken = firstToken, LoadToPacked = Stopwatch.GetElapsedTime(start) };
         report.AllocatedPerPass = benchmark.AllocationPerPass(Math.Min(parse.GetValue(_decode), model.ContextLength));
         foreach (int tokens in prompts)
         {

@@ -40,7 +40,7 @@ public abstract class CheckpointTensor
     /// <summary>Gets the bytes of the whole tensor.</summary>
     public long ByteSize => (long)Rows * RowBytes;
 
-    /// <summary>Gets where all rows lie one after another in a mapped file, or <see langword="null"/> where they do not.</summary>
+    /// <summary>Gets where all rows lie together in a mapped file, or <see langword="null"/> where they do not.</summary>
     internal virtual MappedRegion? Region => null;
 
     /// <summary>Gets the format that a model keeps the rows in where nobody asks for another.</summary>
@@ -58,14 +58,22 @@ public abstract class CheckpointTensor
 }
 
 /// <summary>A place in a mapped file.</summary>
-internal readonly record struct MappedRegion(MappedFile File, long Offset);
+/// <param name="File">The file.</param>
+/// <param name="Offset">Where the first row begins.</param>
+/// <param name="InterleavedHeadSize">See <see cref="MappedTensor"/>.</param>
+internal readonly record struct MappedRegion(MappedFile File, long Offset, int InterleavedHeadSize)
+{
+    /// <summary>Where a row begins.</summary>
+    /// <param name="row">The row, from 0, in Hugging Face's order.</param>
+    /// <param name="rowBytes">Bytes of a row.</param>
+    public long OffsetOf(int row, int rowBytes) =>
+        Offset + (long)(InterleavedHeadSize == 0 ? row : RotaryOrder.InterleavedRow(row, InterleavedHeadSize)) * rowBytes;
+}
 
 /// <summary>A tensor that lies in a mapped file.</summary>
 internal sealed class MappedTensor : CheckpointTensor
 {
-    private readonly MappedFile _file;
-    private readonly long _offset;
-    private readonly int _interleavedHeadSize;
+    private readonly MappedRegion _region;
 
     /// <param name="name">The Hugging Face name.</param>
     /// <param name="format">How the rows are stored.</param>
@@ -86,18 +94,17 @@ internal sealed class MappedTensor : CheckpointTensor
             throw new CheckpointException(file.Path, $"tensor '{name}'", $"{file.Length - offset:N0} bytes behind its offset", $"{ByteSize:N0}");
         }
 
-        (_file, _offset, _interleavedHeadSize) = (file, offset, interleavedHeadSize);
+        _region = new(file, offset, interleavedHeadSize);
     }
 
-    internal override MappedRegion? Region => _interleavedHeadSize == 0 ? new(_file, _offset) : null;
+    internal override MappedRegion? Region => _region;
 
-    internal override unsafe void ReleasePages() => SystemPages.Release(_file.Pointer(_offset, ByteSize), ByteSize);
+    internal override unsafe void ReleasePages() => SystemPages.Release(_region.File.Pointer(_region.Offset, ByteSize), ByteSize);
 
     public override void ReadRow(int row, Span<byte> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
-        int stored = _interleavedHeadSize == 0 ? row : RotaryOrder.InterleavedRow(row, _interleavedHeadSize);
-        _file.Span(_offset + (long)stored * RowBytes, RowBytes).CopyTo(destination);
+        _region.File.Span(_region.OffsetOf(row, RowBytes), RowBytes).CopyTo(destination);
     }
 }

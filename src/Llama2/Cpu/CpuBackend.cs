@@ -8,6 +8,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     private readonly CpuWeights _weights;
     private readonly WorkerGroup _workers;
     private readonly CpuForwardPass _pass;
+    private readonly BackgroundPacking? _packing;
     private readonly WeightFormat _cacheFormat;
     private bool _disposed;
 
@@ -17,6 +18,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
         (ContextLength, _cacheFormat) = (options.ContextLength ?? Config.ContextLength, CacheFormat(checkpoint, options));
         _pass = new CpuForwardPass(Config, weights, workers);
         Info = new BackendInfo("cpu", StripeKernels.InstructionSet, workers.Threads, Formats(weights), weights.Bytes, CacheBytesPerToken(Config, _cacheFormat));
+        _packing = weights.Unpacked.Count > 0 ? new BackgroundPacking(weights.Unpacked, workers) : null;
     }
 
     public override BackendInfo Info { get; }
@@ -85,12 +87,19 @@ internal sealed unsafe class CpuBackend : LlamaBackend
         return new CpuAdapter(_weights, adapter);
     }
 
-    /// <summary>How fast the weights that every token meets can be read on the threads of the model; no pass may run meanwhile.</summary>
+    /// <summary>Waits until no weights are packed in the background any more; no pass may run meanwhile.</summary>
+    public void WaitUntilPacked()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _packing?.Wait();
+    }
+
+    /// <summary>How fast the weights that every token meets can be read on the threads of the model, once they are packed; no pass may run meanwhile.</summary>
     /// <param name="time">For how long to read.</param>
     /// <returns>Bytes per second.</returns>
     public double MeasureReading(TimeSpan time)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        WaitUntilPacked();
         return new WeightReading(_weights.MultipliedMatrices, _workers).Measure(time);
     }
 
@@ -108,9 +117,17 @@ internal sealed unsafe class CpuBackend : LlamaBackend
             ((CpuKeyValueCache)piece.Cache).Reserve(piece.Cache.Length + piece.Count);
         }
 
-        fixed (float* rows = logits)
+        _packing?.BeginPass();
+        try
         {
-            _pass.Run(batch, rows);
+            fixed (float* rows = logits)
+            {
+                _pass.Run(batch, rows);
+            }
+        }
+        finally
+        {
+            _packing?.EndPass();
         }
 
         foreach (BatchPiece piece in batch.Pieces)
@@ -122,6 +139,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
     protected override void Dispose(bool disposing)
     {
         _disposed = true;
+        _packing?.Dispose();
         _workers.Dispose();
         _pass.Dispose();
         _weights.Dispose();

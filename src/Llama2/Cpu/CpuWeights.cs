@@ -7,8 +7,8 @@ internal sealed class CpuWeights : IDisposable
     private readonly List<AlignedMemory> _vectors;
     private readonly AlignedMemory _memory;                              // of all that is not mapped, in the order in which a pass reads it
 
-    private CpuWeights(Dictionary<string, WeightMatrix> matrices, List<AlignedMemory> vectors, AlignedMemory memory) =>
-        (_matrices, _vectors, _memory) = (matrices, vectors, memory);
+    private CpuWeights(Dictionary<string, WeightMatrix> matrices, List<AlignedMemory> vectors, AlignedMemory memory, List<(WeightMatrix Matrix, CheckpointTensor Tensor)> unpacked) =>
+        (_matrices, _vectors, _memory, Unpacked) = (matrices, vectors, memory, unpacked);
 
     public required WeightMatrix Embedding { get; init; }                // [vocabulary, hidden]
 
@@ -17,6 +17,9 @@ internal sealed class CpuWeights : IDisposable
     public required AlignedMemory OutputNorm { get; init; }              // [hidden]
 
     public required WeightMatrix Head { get; init; }                     // [vocabulary, hidden]; the embedding itself where they are tied
+
+    /// <summary>Matrices that are still to be packed, and where they come from.</summary>
+    public IReadOnlyList<(WeightMatrix Matrix, CheckpointTensor Tensor)> Unpacked { get; }
 
     /// <summary>Bytes that a thread needs to multiply with any of the matrices.</summary>
     public long ScratchBytes => Matrices.Max(matrix => matrix.ScratchBytes);
@@ -47,7 +50,7 @@ internal sealed class CpuWeights : IDisposable
     public static WeightPlacement PlacementOf(CheckpointTensor tensor, LlamaModelOptions options, bool tied)
     {
         WeightFormat format = FormatOf(tensor, options.WeightFormat);
-        bool mapped = tensor.Rows > 1 && tensor.Region is not null && format == tensor.Format;
+        bool mapped = tensor.Rows > 1 && IsMapped(tensor, format);
         bool multiplied = tensor.Name != TensorNames.Embedding || tied;         // otherwise only single rows are read
         bool packs = tensor.Rows > 1 && multiplied;
         return packs && !(mapped && options.Repack == WeightRepacking.Never) ? WeightPlacement.Packed : mapped ? WeightPlacement.Mapped : WeightPlacement.Rows;
@@ -71,6 +74,7 @@ internal sealed class CpuWeights : IDisposable
     {
         Dictionary<string, WeightMatrix> matrices = [];
         List<AlignedMemory> vectors = [];
+        List<(WeightMatrix Matrix, CheckpointTensor Tensor)> unpacked = [];
         List<CheckpointTensor> tensors = [.. TensorNames.Required(checkpoint.Config).Select(tensor => checkpoint.Tensors[tensor.Name])];
         long total = tensors.Sum(tensor => tensor.ByteSize), done = 0, taken = 0;
         cancellationToken.ThrowIfCancellationRequested();
@@ -78,7 +82,7 @@ internal sealed class CpuWeights : IDisposable
         try
         {
             WeightMatrix embedding = Matrix(TensorNames.Embedding);
-            return new CpuWeights(matrices, vectors, memory)
+            return new CpuWeights(matrices, vectors, memory, unpacked)
             {
                 Embedding = embedding,
                 Layers = [.. Enumerable.Range(0, checkpoint.Config.LayerCount).Select(layer => new CpuLayer
@@ -105,6 +109,7 @@ internal sealed class CpuWeights : IDisposable
 
         WeightMatrix Matrix(string name)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             CheckpointTensor tensor = checkpoint.Tensors[name];
             WeightFormat format = FormatOf(tensor, options.WeightFormat);
             WeightPlacement placement = Placement(tensor);
@@ -112,8 +117,18 @@ internal sealed class CpuWeights : IDisposable
             {
                 WeightPlacement.Mapped => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value),
                 WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken)),
-                _ => Pack(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken),
+                _ when IsMapped(tensor, format) => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value, Take(tensor, placement)),
+                _ => Convert(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken),
             };
+            if (placement == WeightPlacement.Packed && options.Repack == WeightRepacking.OnLoad && matrix.PackedStripes == 0)
+            {
+                Pack(matrix, tensor, workers, cancellationToken);
+            }
+            else if (placement == WeightPlacement.Packed && matrix.PackedStripes == 0)
+            {
+                unpacked.Add((matrix, tensor));
+            }
+
             matrices.Add(name, matrix);
             Report(tensor);
             return matrix;
@@ -154,18 +169,26 @@ internal sealed class CpuWeights : IDisposable
         void EncodeRow(int worker, int row) => tensor.EncodeRow(row, format, new Span<byte>(rows + (long)row * rowBytes, rowBytes), file);
     }
 
-    /// <summary>Packs a tensor into memory of our own, stripe by stripe on all threads, and lets go of what was read of the file.</summary>
-    private static unsafe WeightMatrix Pack(
+    /// <summary>Packs a matrix in the mapped checkpoint, stripe by stripe on all threads, and lets go of what was read of the file.</summary>
+    private static void Pack(WeightMatrix matrix, CheckpointTensor tensor, WorkerGroup workers, CancellationToken cancellationToken)
+    {
+        Fill(matrix.Stripes, workers, (_, stripe) => matrix.PackStripe(stripe), cancellationToken);
+        matrix.PackedStripes = matrix.Stripes;
+        tensor.ReleasePages();
+    }
+
+    /// <summary>Converts a tensor and packs it into memory of our own, as <see cref="Pack"/>.</summary>
+    private static unsafe WeightMatrix Convert(
         CheckpointTensor tensor, WeightFormat format, AlignedMemory memory, string file, WorkerGroup workers, CancellationToken cancellationToken)
     {
         int rowBytes = checked((int)format.RowBytes(tensor.Columns)), stripes = WeightMatrix.StripesOf(tensor.Rows);
         nint stripeBytes = (nint)StripePacker.StripeBytes(format, tensor.Columns);
         bool[] ordinary = new bool[stripes];
-        byte* packed = memory.Pointer, mapped = tensor.Region is { } region && format == tensor.Format ? region.File.Pointer(region.Offset, tensor.ByteSize) : null;
-        AlignedMemory[] buffers = [.. Enumerable.Range(0, mapped is null ? workers.Threads : 0).Select(_ => new AlignedMemory((long)rowBytes * WeightMatrix.StripeRows))];
+        byte* packed = memory.Pointer;
+        AlignedMemory[] buffers = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory((long)rowBytes * WeightMatrix.StripeRows))];
         try
         {
-            Fill(stripes, workers, PackStripe, cancellationToken);
+            Fill(stripes, workers, ConvertStripe, cancellationToken);
             tensor.ReleasePages();
             return new WeightMatrix(format, tensor.Rows, tensor.Columns, memory, ordinary);
         }
@@ -174,18 +197,21 @@ internal sealed class CpuWeights : IDisposable
             Array.ForEach(buffers, buffer => buffer.Dispose());
         }
 
-        void PackStripe(int worker, int stripe)
+        void ConvertStripe(int worker, int stripe)
         {
             int first = stripe * WeightMatrix.StripeRows, count = Math.Min(WeightMatrix.StripeRows, tensor.Rows - first);
-            byte* rows = mapped is null ? buffers[worker].Pointer : mapped + (nint)first * rowBytes;
-            for (int row = 0; mapped is null && row < count; row++)
+            byte* rows = buffers[worker].Pointer;
+            for (int row = 0; row < count; row++)
             {
                 tensor.EncodeRow(first + row, format, new Span<byte>(rows + (nint)row * rowBytes, rowBytes), file);
             }
 
-            ordinary[stripe] = StripePacker.Pack(format, rows, count, tensor.Columns, packed + stripe * stripeBytes);
+            ordinary[stripe] = StripePacker.Pack(format, new FileRows(rows, rowBytes, count), tensor.Columns, packed + stripe * stripeBytes);
         }
     }
+
+    /// <summary>Whether a tensor's rows lie in the mapped checkpoint as they are to be held.</summary>
+    private static bool IsMapped(CheckpointTensor tensor, WeightFormat format) => tensor.Region is { } region && format == tensor.Format && WeightMatrix.Takes(region);
 
     private static void Fill(int items, WorkerGroup workers, Action<int, int> fill, CancellationToken cancellationToken) => workers.For(items, (worker, item) =>
     {

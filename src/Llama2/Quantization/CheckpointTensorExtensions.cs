@@ -25,7 +25,7 @@ internal static class CheckpointTensorExtensions
         if (tensor.Region is { } region)
         {
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)tensor.Rows, nameof(row));
-            WeightCodec.Decode(tensor.Format, region.File.Span(region.Offset + (long)row * tensor.RowBytes, tensor.RowBytes), destination);
+            WeightCodec.Decode(tensor.Format, region.File.Span(region.OffsetOf(row, tensor.RowBytes), tensor.RowBytes), destination);
             return;
         }
 

@@ -34,7 +34,7 @@ public unsafe class CodecBenchmarks : IDisposable
     public void Encode() => WeightCodec.Encode(Format, _weights, _row);
 
     [Benchmark]
-    public void Pack() => StripePacker.Pack(Format, _rows!.Pointer, WeightMatrix.StripeRows, Columns, _stripe!.Pointer);
+    public void Pack() => StripePacker.Pack(Format, new FileRows(_rows!.Pointer, (nint)Format.RowBytes(Columns), WeightMatrix.StripeRows), Columns, _stripe!.Pointer);
 
     [GlobalCleanup]
     public void Dispose()

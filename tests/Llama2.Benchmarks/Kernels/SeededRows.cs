@@ -39,7 +39,7 @@ internal static unsafe class SeededRows
         for (int stripe = 0; stripe < ordinary.Length; stripe++)
         {
             ordinary[stripe] = StripePacker.Pack(
-                format, stored.Pointer + (nint)stripe * WeightMatrix.StripeRows * rowBytes, WeightMatrix.StripeRows, columns, packed.Pointer + stripe * (nint)stripeBytes);
+                format, new FileRows(stored.Pointer + (nint)stripe * WeightMatrix.StripeRows * rowBytes, rowBytes, WeightMatrix.StripeRows), columns, packed.Pointer + stripe * (nint)stripeBytes);
         }
 
         return new WeightMatrix(format, rows, columns, packed, ordinary);

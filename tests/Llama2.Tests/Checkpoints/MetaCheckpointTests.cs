@@ -43,15 +43,17 @@ public class MetaCheckpointTests
         Assert.Equal(320, checkpoint.Config.VocabularySize);
     }
 
-    [Fact]
-    public void Region_TurnedOrAssembledRows_IsNull()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Region_TurnedOrAssembledRows_SaysSo(int parts)
     {
         using var folder = new TemporaryFolder();
         using RandomCheckpoint source = TinyModels.Create();
-        MetaFolder.Write(source, folder.Path);
+        MetaFolder.Write(source, folder.Path, parts: parts);
         using var checkpoint = Checkpoint.Open(folder.Path);
-        Assert.Null(checkpoint.Tensors[TensorNames.Query(0)].Region);
-        Assert.NotNull(checkpoint.Tensors[TensorNames.Value(0)].Region);
+        Assert.Equal(parts == 1 ? source.Config.HeadSize : null, checkpoint.Tensors[TensorNames.Query(0)].Region?.InterleavedHeadSize);
+        Assert.Equal(parts == 1 ? 0 : null, checkpoint.Tensors[TensorNames.Value(0)].Region?.InterleavedHeadSize);
     }
 
     [Fact]

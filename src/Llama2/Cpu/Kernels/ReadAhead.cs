@@ -139,9 +139,10 @@ internal static unsafe class ReadAheads
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Fetch(byte* start, nint bytes)
     {
-        for (byte* end = start + bytes; Sse.IsSupported && start < end; start += LineBytes)
+        byte* line = (byte*)((nint)start & -LineBytes);
+        for (byte* end = start + bytes; Sse.IsSupported && line < end; line += LineBytes)
         {
-            Sse.Prefetch1(start);
+            Sse.Prefetch1(line);
         }
     }
 }

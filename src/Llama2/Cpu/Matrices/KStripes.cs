@@ -16,13 +16,13 @@ internal static unsafe class KStripes
     public static byte* Panel(WeightFormat format, byte* stripe, int panel, int columns) => stripe + panel * PanelBytes(format, columns);
 
     /// <summary>Packs up to 32 rows; the others stay what they are.</summary>
-    public static void Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    public static void Pack(WeightFormat format, FileRows rows, int columns, byte* stripe)
     {
         switch (format)
         {
-            case WeightFormat.Q4_K: Pack<FourBits>(format, rows, count, columns, stripe); break;
-            case WeightFormat.Q5_K: Pack<FiveBits>(format, rows, count, columns, stripe); break;
-            default: Pack<SixBits>(format, rows, count, columns, stripe); break;
+            case WeightFormat.Q4_K: Pack<FourBits>(format, rows, columns, stripe); break;
+            case WeightFormat.Q5_K: Pack<FiveBits>(format, rows, columns, stripe); break;
+            default: Pack<SixBits>(format, rows, columns, stripe); break;
         }
     }
 
@@ -60,17 +60,17 @@ internal static unsafe class KStripes
     };
 
     /// <summary>Superblock by superblock, so that what is written stays in the first cache until all rows are there.</summary>
-    private static void Pack<TWeights>(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    private static void Pack<TWeights>(WeightFormat format, FileRows rows, int columns, byte* stripe)
         where TWeights : struct, IKWeights
     {
         int blockBytes = format.BlockBytes();
-        nint rowBytes = (nint)format.RowBytes(columns);
-        for (int block = 0; block < columns / Length; block++, rows += blockBytes)
+        for (int block = 0; block < columns / Length; block++)
         {
-            for (int row = 0; row < count; row++)
+            rows.FetchNext((nint)block * blockBytes, blockBytes);
+            for (int row = 0; row < rows.Count; row++)
             {
                 byte* panel = Panel(format, stripe, row / PanelRows, columns) + block * KTiles.SuperblockBytes<TWeights>();
-                Pack<TWeights>(format, new ReadOnlySpan<byte>(rows + row * rowBytes, blockBytes), panel, row % PanelRows);
+                Pack<TWeights>(format, new ReadOnlySpan<byte>(rows[row] + (nint)block * blockBytes, blockBytes), panel, row % PanelRows);
             }
         }
     }

@@ -23,28 +23,28 @@ internal static unsafe class ShortStripes
 
     /// <summary>Packs up to 32 rows; the others stay what they are.</summary>
     /// <param name="format">F16 or BF16.</param>
-    /// <param name="rows">The first row, as in a file.</param>
-    /// <param name="count">Rows, from 1 to 32.</param>
+    /// <param name="rows">The rows.</param>
     /// <param name="columns">Weights of a row.</param>
     /// <param name="stripe">The stripe.</param>
     /// <returns>False if a weight is not finite; the stripe is then spoilt.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    public static bool Pack(WeightFormat format, FileRows rows, int columns, byte* stripe)
     {
         short* values = stackalloc short[RowsAtOnce * Length];
         ushort* rest = stackalloc ushort[Length];                             // the end of a row, filled up with zeros
         bool finite = true;
         for (int start = 0, blocks = ShortTile.BlocksOf(columns); start < blocks; start += BlocksAtOnce)
         {
-            for (int first = 0; first < count; first += RowsAtOnce)
+            rows.FetchNext((nint)start * Length * sizeof(ushort), BlocksAtOnce * Length * sizeof(ushort));
+            for (int first = 0; first < rows.Count; first += RowsAtOnce)
             {
-                int taken = Math.Min(RowsAtOnce, count - first);
+                int taken = Math.Min(RowsAtOnce, rows.Count - first);
                 for (int block = start; block < Math.Min(start + BlocksAtOnce, blocks); block++)
                 {
                     byte* exponents = ShortTiles.Exponents(stripe, block) + first, to = ShortTiles.Weights(stripe, block) + first * ShortTiles.PairBytes;
                     for (int row = 0; row < taken; row++)
                     {
-                        ushort* from = (ushort*)rows + (nint)(first + row) * columns + block * Length;
+                        ushort* from = (ushort*)rows[first + row] + block * Length;
                         if (columns - block * Length is > 0 and < Length and int left)
                         {
                             new Span<ushort>(rest, Length).Clear();
@@ -152,15 +152,15 @@ internal static unsafe class ShortStripes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose(short* values, int rows, byte* to)
     {
-        if (rows == RowsAtOnce && Transposition.IsSupported)
+        if (rows == RowsAtOnce && Words128.IsSupported)
         {
             for (int pair = 0; pair < Length / 2; pair += 4, to += 4 * ShortTiles.LineBytes)
             {
-                (Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d) = Transposition.Four((byte*)(values + 2 * pair), Length * sizeof(short));
-                a.Store((uint*)to);
-                b.Store((uint*)(to + ShortTiles.LineBytes));
-                c.Store((uint*)(to + 2 * ShortTiles.LineBytes));
-                d.Store((uint*)(to + 3 * ShortTiles.LineBytes));
+                (Words128 a, Words128 b, Words128 c, Words128 d) = Words128.Transpose((byte*)(values + 2 * pair), Length * sizeof(short));
+                Words128.Store(a, to);
+                Words128.Store(b, to + ShortTiles.LineBytes);
+                Words128.Store(c, to + 2 * ShortTiles.LineBytes);
+                Words128.Store(d, to + 3 * ShortTiles.LineBytes);
             }
 
             return;

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Llama2;
 
@@ -48,17 +47,16 @@ internal static unsafe class StripePacker
     public static ushort* Scales(WeightFormat format, byte* stripe, int panel, int columns) =>
         (ushort*)(Weights(format, stripe, panel, columns) + BlockBytes(format)) - PanelRows;
 
-    /// <summary>Packs up to 32 rows that lie one after another.</summary>
+    /// <summary>Packs up to 32 rows.</summary>
     /// <remarks>Scales are raised on the way (<see cref="HalfBits.Raise"/>) unless one of them is too large, and F16 and BF16 become integers unless a weight is not finite.</remarks>
     /// <param name="format">Their format.</param>
-    /// <param name="rows">The first row, as in a file.</param>
-    /// <param name="count">Rows, from 1 to 32.</param>
+    /// <param name="rows">The rows.</param>
     /// <param name="columns">Weights of a row, whole blocks.</param>
     /// <param name="stripe"><see cref="StripeBytes"/>.</param>
     /// <returns>Whether the kernels take the stripe. The rows of any other are read by <see cref="ReadRow"/>.</returns>
-    public static bool Pack(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    public static bool Pack(WeightFormat format, FileRows rows, int columns, byte* stripe)
     {
-        if (count < FloatTiles.StripeRows)
+        if (rows.Count < FloatTiles.StripeRows)
         {
             new Span<byte>(stripe, checked((int)StripeBytes(format, columns))).Clear();
         }
@@ -66,20 +64,25 @@ internal static unsafe class StripePacker
         switch (InputsOf(format, columns))
         {
             case InputNumbers.Floats:
-                PackSingles(format, rows, count, columns, (float*)stripe);
+                PackSingles(format, rows, columns, (float*)stripe);
                 return true;
-            case InputNumbers.Shorts when ShortStripes.Pack(format, rows, count, columns, stripe):
+            case InputNumbers.Shorts when ShortStripes.Pack(format, rows, columns, stripe):
                 return true;
             case InputNumbers.Shorts:
-                Buffer.MemoryCopy(rows, stripe, StripeBytes(format, columns), count * format.RowBytes(columns));
+                for (int row = 0; row < rows.Count; row++)
+                {
+                    int bytes = checked((int)format.RowBytes(columns));
+                    new ReadOnlySpan<byte>(rows[row], bytes).CopyTo(new Span<byte>(stripe + (nint)row * bytes, bytes));
+                }
+
                 return false;
         }
 
-        PackIntegers(format, rows, count, columns, stripe);
+        PackIntegers(format, rows, columns, stripe);
         bool raised = Raise(format, stripe, columns);
         if (!raised)
         {
-            PackIntegers(format, rows, count, columns, stripe);
+            PackIntegers(format, rows, columns, stripe);
         }
 
         return raised;
@@ -106,7 +109,7 @@ internal static unsafe class StripePacker
                 ShortStripes.ReadRow(stripe, row, destination);
                 break;
             case InputNumbers.Shorts:
-                ReadUnpacked(format, stripe, row, destination);
+                ReadUnpacked(format, stripe + row * (nint)format.RowBytes(destination.Length), destination);
                 break;
             case InputNumbers.Bytes when format is WeightFormat.Q8_0 or WeightFormat.Q4_0:
                 byte* weights = Weights(format, stripe, row / PanelRows, destination.Length) + 4 * (row % PanelRows);
@@ -120,28 +123,26 @@ internal static unsafe class StripePacker
 
     /// <summary>Reads one row that is not packed as the floats that it would be if it were.</summary>
     /// <param name="format">The format.</param>
-    /// <param name="rows">The first row, as in a file.</param>
-    /// <param name="row">From 0.</param>
+    /// <param name="row">The row, as in a file.</param>
     /// <param name="destination">One float per column.</param>
-    public static void ReadUnpacked(WeightFormat format, byte* rows, int row, Span<float> destination)
+    public static void ReadUnpacked(WeightFormat format, byte* row, Span<float> destination)
     {
-        int rowBytes = checked((int)format.RowBytes(destination.Length));
-        WeightCodec.Decode(format, new ReadOnlySpan<byte>(rows + (nint)row * rowBytes, rowBytes), destination);
+        WeightCodec.Decode(format, new ReadOnlySpan<byte>(row, checked((int)format.RowBytes(destination.Length))), destination);
         if (InputsOf(format, destination.Length) == InputNumbers.Shorts)
         {
             ShortStripes.Round(destination);
         }
     }
 
-    private static void PackIntegers(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    private static void PackIntegers(WeightFormat format, FileRows rows, int columns, byte* stripe)
     {
         if (format is WeightFormat.Q8_0 or WeightFormat.Q4_0)
         {
-            PackBlocks(format, rows, count, columns, stripe);
+            PackBlocks(format, rows, columns, stripe);
         }
         else
         {
-            KStripes.Pack(format, rows, count, columns, stripe);
+            KStripes.Pack(format, rows, columns, stripe);
         }
     }
 
@@ -167,16 +168,16 @@ internal static unsafe class StripePacker
         PanelRows * Block / (format == WeightFormat.Q4_0 ? 2 : 1) + PanelRows * sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackSingles(WeightFormat format, byte* rows, int count, int columns, float* stripe)
+    private static void PackSingles(WeightFormat format, FileRows rows, int columns, float* stripe)
     {
         float* singles = stackalloc float[ColumnsAtOnce];
         for (int start = 0; start < columns; start += ColumnsAtOnce)
         {
             int width = Math.Min(ColumnsAtOnce, columns - start), bytes = format.BlockBytes();
-            for (int row = 0; row < count; row++)
+            rows.FetchNext((nint)start * bytes, width * bytes);
+            for (int row = 0; row < rows.Count; row++)
             {
-                byte* from = rows + ((nint)row * columns + start) * bytes;
-                WeightCodec.Decode(format, new ReadOnlySpan<byte>(from, width * bytes), new Span<float>(singles, width));
+                WeightCodec.Decode(format, new ReadOnlySpan<byte>(rows[row] + (nint)start * bytes, width * bytes), new Span<float>(singles, width));
                 float* to = stripe + (nint)start * FloatTiles.StripeRows + row;
                 for (int column = 0; column < width; column++, to += FloatTiles.StripeRows)
                 {
@@ -186,48 +187,64 @@ internal static unsafe class StripePacker
         }
     }
 
-    private static void PackBlocks(WeightFormat format, byte* rows, int count, int columns, byte* stripe)
+    private static void PackBlocks(WeightFormat format, FileRows rows, int columns, byte* stripe)
     {
-        nint rowBytes = (nint)format.RowBytes(columns);
         for (int start = 0; start < columns / Block; start += BlocksAtOnce)
         {
             int blocks = Math.Min(BlocksAtOnce, columns / Block - start), ahead = start * BlockBytes(format);
-            for (int row = 0, next; row < count; row = next)
+            rows.FetchNext(start * format.BlockBytes(), blocks * format.BlockBytes());
+            for (int row = 0, next; row < rows.Count; row = next)
             {
-                byte* from = rows + row * rowBytes + start * format.BlockBytes();
+                byte* from = rows[row] + start * format.BlockBytes();
                 byte* weights = Weights(format, stripe, row / PanelRows, columns) + ahead + 4 * (row % PanelRows);
                 ushort* scales = Scales(format, stripe, row / PanelRows, columns) + ahead / sizeof(ushort) + row % PanelRows;
-                next = Transposition.IsSupported && row + 4 <= count ? row + 4 : row + 1;
-                if (next == row + 1)
+                if (Words512.IsSupported && row + Words512.Count <= rows.Count)
                 {
-                    PackBlocks(format, from, blocks, weights, scales);
+                    next = row + Words512.Count;
+                    PackRows<Words512>(format, from, rows.Stride, blocks, weights, scales);
                 }
-                else if (format == WeightFormat.Q8_0)
+                else if (Words128.IsSupported && row + Words128.Count <= rows.Count)
                 {
-                    PackFourBytes(from, rowBytes, blocks, weights, scales);
+                    next = row + Words128.Count;
+                    PackRows<Words128>(format, from, rows.Stride, blocks, weights, scales);
                 }
                 else
                 {
-                    PackFourNibbles(from, rowBytes, blocks, weights, scales);
+                    next = row + 1;
+                    PackRow(format, from, blocks, weights, scales);
                 }
             }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackFourBytes(byte* rows, nint rowBytes, int blocks, byte* weights, ushort* scales)
+    private static void PackRows<TWords>(WeightFormat format, byte* row, nint stride, int blocks, byte* weights, ushort* scales)
+        where TWords : struct, IWordLanes<TWords>
     {
-        Vector128<uint> signs = Vector128.Create(0x80808080);
-        for (int block = 0; block < blocks; block++, rows += Q8Blocks.Bytes, scales += BlockBytes(WeightFormat.Q8_0) / sizeof(ushort))
+        if (format == WeightFormat.Q8_0)
         {
-            PackFourScales(rows, rowBytes, scales);
+            PackBytes<TWords>(row, stride, blocks, weights, scales);
+        }
+        else
+        {
+            PackNibbles<TWords>(row, stride, blocks, weights, scales);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackBytes<TWords>(byte* row, nint stride, int blocks, byte* weights, ushort* scales)
+        where TWords : struct, IWordLanes<TWords>
+    {
+        TWords signs = TWords.Broadcast(0x80808080);
+        for (int block = 0; block < blocks; block++, row += Q8Blocks.Bytes, scales += BlockBytes(WeightFormat.Q8_0) / sizeof(ushort))
+        {
+            PackScales(row, stride, TWords.Count, scales);
             for (int half = 0; half < 2; half++, weights += 4 * 4 * PanelRows)
             {
-                (Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d) = Transposition.Four(rows + sizeof(ushort) + 16 * half, rowBytes);
-                (a ^ signs).Store((uint*)weights);
-                (b ^ signs).Store((uint*)(weights + 4 * PanelRows));
-                (c ^ signs).Store((uint*)(weights + 8 * PanelRows));
-                (d ^ signs).Store((uint*)(weights + 12 * PanelRows));
+                (TWords a, TWords b, TWords c, TWords d) = TWords.Transpose(row + sizeof(ushort) + 16 * half, stride);
+                TWords.Store(TWords.Xor(a, signs), weights);
+                TWords.Store(TWords.Xor(b, signs), weights + 4 * PanelRows);
+                TWords.Store(TWords.Xor(c, signs), weights + 8 * PanelRows);
+                TWords.Store(TWords.Xor(d, signs), weights + 12 * PanelRows);
             }
 
             weights += PanelRows * sizeof(ushort);
@@ -236,32 +253,33 @@ internal static unsafe class StripePacker
 
     /// <summary>Byte i of the file holds columns i and i + 16; ours hold a column and the one 4 further on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackFourNibbles(byte* rows, nint rowBytes, int blocks, byte* weights, ushort* scales)
+    private static void PackNibbles<TWords>(byte* row, nint stride, int blocks, byte* weights, ushort* scales)
+        where TWords : struct, IWordLanes<TWords>
     {
-        Vector128<uint> low = Vector128.Create(0x0F0F0F0Fu);
-        for (int block = 0; block < blocks; block++, rows += Q4Blocks.Bytes, weights += BlockBytes(WeightFormat.Q4_0), scales += BlockBytes(WeightFormat.Q4_0) / sizeof(ushort))
+        TWords low = TWords.Broadcast(0x0F0F0F0F), high = TWords.Broadcast(0xF0F0F0F0);
+        for (int block = 0; block < blocks; block++, row += Q4Blocks.Bytes, weights += BlockBytes(WeightFormat.Q4_0), scales += BlockBytes(WeightFormat.Q4_0) / sizeof(ushort))
         {
-            PackFourScales(rows, rowBytes, scales);
-            (Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d) = Transposition.Four(rows + sizeof(ushort), rowBytes);
-            (a & low | (b & low) << 4).Store((uint*)weights);
-            (c & low | (d & low) << 4).Store((uint*)(weights + 4 * PanelRows));
-            (a >> 4 & low | b & ~low).Store((uint*)(weights + 8 * PanelRows));
-            (c >> 4 & low | d & ~low).Store((uint*)(weights + 12 * PanelRows));
+            PackScales(row, stride, TWords.Count, scales);
+            (TWords a, TWords b, TWords c, TWords d) = TWords.Transpose(row + sizeof(ushort), stride);
+            TWords.Store(TWords.Or(TWords.And(a, low), TWords.ShiftLeft(TWords.And(b, low), 4)), weights);
+            TWords.Store(TWords.Or(TWords.And(c, low), TWords.ShiftLeft(TWords.And(d, low), 4)), weights + 4 * PanelRows);
+            TWords.Store(TWords.Or(TWords.And(TWords.ShiftRight(a, 4), low), TWords.And(b, high)), weights + 8 * PanelRows);
+            TWords.Store(TWords.Or(TWords.And(TWords.ShiftRight(c, 4), low), TWords.And(d, high)), weights + 12 * PanelRows);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PackFourScales(byte* rows, nint rowBytes, ushort* scales)
+    private static void PackScales(byte* row, nint stride, int count, ushort* scales)
     {
-        for (int row = 0; row < 4; row++)
+        for (int i = 0; i < count; i++, row += stride)
         {
-            scales[row] = Unsafe.ReadUnaligned<ushort>(rows + row * rowBytes);
+            scales[i] = Unsafe.ReadUnaligned<ushort>(row);
         }
     }
 
-    /// <summary>One row: the twin of those that take four.</summary>
+    /// <summary>One row: the twin of those that take several.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackBlocks(WeightFormat format, byte* row, int blocks, byte* weights, ushort* scales)
+    private static void PackRow(WeightFormat format, byte* row, int blocks, byte* weights, ushort* scales)
     {
         for (int block = 0; block < blocks; block++, weights += PanelRows * sizeof(ushort), scales += BlockBytes(format) / sizeof(ushort))
         {

@@ -5,8 +5,9 @@ namespace Llama2;
 
 /// <summary>A weight matrix of any format: [rows, columns], multiplied with many inputs at a time.</summary>
 /// <remarks>
-/// Immutable. A packed matrix holds its weights once, in the order in which kernels read them. One that is not packed leaves its rows where they
-/// are, in the mapped checkpoint or as read from it, and packs a stripe whenever it is multiplied: the bits of a product are the same either way.
+/// A packed matrix holds its weights once, in the order in which kernels read them. One that is not packed leaves its rows where they are, in the mapped
+/// checkpoint or as read from it, and packs a stripe whenever it is multiplied. One may also go from the one to the other, stripe by stripe and between
+/// multiplications: the bits of a product are always the same, and nothing else about a matrix ever changes.
 /// </remarks>
 internal sealed unsafe class WeightMatrix : IDisposable
 {
@@ -23,10 +24,11 @@ internal sealed unsafe class WeightMatrix : IDisposable
     private readonly nint _stripeBytes;
     private readonly int _atOnce;                                             // stripes
     private readonly AlignedMemory? _owned;
-    private readonly byte* _stripes;                                          // null where the matrix is not packed
-    private readonly byte* _rows;                                             // null where it is
+    private readonly byte* _stripes;                                          // null where the matrix is never packed
+    private readonly byte* _rows;                                             // null where it was packed from the beginning
     private readonly int _rowBytes;
-    private readonly bool[]? _ordinary;                                       // of each stripe: whether kernels take it; null where the matrix is not packed
+    private readonly int _headSize;                                           // of rows that stand in interleaved rotary order, else 0
+    private readonly bool[]? _ordinary;                                       // of each stripe: whether kernels take it; null where the matrix is never packed
 
     /// <summary>A matrix over rows that the caller has read, and whose memory it owns from now on.</summary>
     public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory)
@@ -45,22 +47,42 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public WeightMatrix(WeightFormat format, int rows, int columns, AlignedMemory memory, bool[] ordinary)
         : this(format, rows, columns)
     {
-        (_owned, _ordinary) = (memory, ordinary);
+        (_owned, _ordinary, PackedStripes) = (memory, ordinary, Stripes);
         _stripes = memory.Pointer;
-        _atOnce = Inputs != InputNumbers.Floats ? (int)Math.Clamp(CachedBytes / _stripeBytes, 1, StripesAtOnce) : StripesAtOnce;
     }
 
     /// <summary>A matrix that stays in the mapped checkpoint.</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="region">Where the rows are, as <see cref="Takes"/> demands.</param>
     public WeightMatrix(WeightFormat format, int rows, int columns, MappedRegion region)
         : this(format, rows, columns)
-        => _rows = region.File.Pointer(region.Offset, (long)rows * _rowBytes);
+    {
+        _rows = region.File.Pointer(region.Offset, (long)rows * _rowBytes);
+        _headSize = region.InterleavedHeadSize;
+    }
+
+    /// <summary>A matrix in the mapped checkpoint that is going to be packed.</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="region">Where the rows are, as <see cref="Takes"/> demands.</param>
+    /// <param name="memory">Room for the stripes, which the matrix owns from now on.</param>
+    public WeightMatrix(WeightFormat format, int rows, int columns, MappedRegion region, AlignedMemory memory)
+        : this(format, rows, columns, region)
+    {
+        (_owned, _ordinary) = (memory, new bool[Stripes]);
+        _stripes = memory.Pointer;
+    }
 
     private WeightMatrix(WeightFormat format, int rows, int columns)
     {
         (Format, Rows, Columns) = (format, rows, columns);
         (Stripes, Inputs) = (StripesOf(rows), StripePacker.InputsOf(format, columns));
         _rowBytes = checked((int)format.RowBytes(columns));
-        (_stripeBytes, _atOnce) = ((nint)StripePacker.StripeBytes(format, columns), 1);
+        _stripeBytes = (nint)StripePacker.StripeBytes(format, columns);
+        _atOnce = Inputs != InputNumbers.Floats ? (int)Math.Clamp(CachedBytes / _stripeBytes, 1, StripesAtOnce) : StripesAtOnce;
     }
 
     public WeightFormat Format { get; }
@@ -70,12 +92,15 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public int Columns { get; }
 
     /// <summary>The weights in whatever order: <see cref="ByteSize"/> bytes.</summary>
-    public byte* Weights => _stripes is null ? _rows : _stripes;
+    public byte* Weights => PackedStripes == Stripes ? _stripes : _rows;
 
     public long ByteSize => _owned?.Bytes ?? (long)Rows * _rowBytes;
 
     /// <summary>Units of work of a multiplication.</summary>
     public int Stripes { get; }
+
+    /// <summary>So many of them, from the first, are read from where <see cref="PackStripe"/> has brought them; raised only while nobody reads any.</summary>
+    public int PackedStripes { get; set; }
 
     /// <summary>What the kernels read inputs as.</summary>
     public InputNumbers Inputs { get; }
@@ -84,7 +109,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public int MostInputs => StripeKernels.InputsOf(Format);
 
     /// <summary>Bytes that a thread needs to pack a stripe into, and to decode a row.</summary>
-    public long ScratchBytes => (_stripes is null ? _stripeBytes : 0) + sizeof(float) * (long)Columns;
+    public long ScratchBytes => (PackedStripes < Stripes ? _stripeBytes : 0) + sizeof(float) * (long)Columns;
 
     /// <summary>Stripes of a number of rows; the last may be in part empty.</summary>
     public static int StripesOf(int rows) => (rows + StripeRows - 1) / StripeRows;
@@ -93,18 +118,25 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public static long PackedBytes(WeightFormat format, int rows, int columns) =>
         StripesOf(rows) * StripePacker.StripeBytes(format, columns);
 
+    /// <summary>Whether the rows of every stripe lie at equal distances: those of one half of a head, where they are interleaved.</summary>
+    public static bool Takes(MappedRegion region) => region.InterleavedHeadSize % (2 * StripeRows) == 0;
+
+    /// <summary>Brings a stripe of a matrix that is going to be packed to its place, on any thread.</summary>
+    /// <param name="stripe">From 0 to <see cref="Stripes"/> − 1.</param>
+    public void PackStripe(int stripe) => _ordinary![stripe] = Pack(stripe, _stripes + stripe * _stripeBytes);
+
     /// <summary>Decodes one row, as it is multiplied.</summary>
     public void ReadRow(int row, Span<float> destination)
     {
         destination = destination[..Columns];
-        if (_rows is null)
+        int stripe = row / StripeRows;
+        if (stripe < PackedStripes)
         {
-            int stripe = row / StripeRows;
-            StripePacker.ReadRow(Format, IsOrdinary(stripe), _stripes + stripe * _stripeBytes, row % StripeRows, destination);
+            StripePacker.ReadRow(Format, _ordinary![stripe], _stripes + stripe * _stripeBytes, row % StripeRows, destination);
         }
         else
         {
-            StripePacker.ReadUnpacked(Format, _rows, row, destination);
+            StripePacker.ReadUnpacked(Format, FileRow(row), destination);
         }
     }
 
@@ -121,14 +153,13 @@ internal sealed unsafe class WeightMatrix : IDisposable
     {
         for (int stripes; first < end; first += stripes)
         {
-            stripes = Math.Min(_atOnce, end - first);
-            byte* weights = _stripes + first * _stripeBytes;
-            bool packed = false;
-            ReadOnlySpan<bool> ordinary = _ordinary is null ? new ReadOnlySpan<bool>(ref packed) : _ordinary.AsSpan(first, stripes);
-            if (_stripes is null)
+            bool here = first < PackedStripes, ordinaryHere = false;
+            stripes = here ? Math.Min(_atOnce, Math.Min(end, PackedStripes) - first) : 1;
+            byte* weights = here ? _stripes + first * _stripeBytes : scratch;
+            ReadOnlySpan<bool> ordinary = here ? _ordinary.AsSpan(first, stripes) : new ReadOnlySpan<bool>(ref ordinaryHere);
+            if (!here)
             {
-                packed = StripePacker.Pack(Format, _rows + (nint)first * StripeRows * _rowBytes, RowsOf(first), Columns, scratch);
-                weights = scratch;
+                ordinaryHere = Pack(first, scratch);
             }
 
             if (Inputs == InputNumbers.Floats)
@@ -137,7 +168,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
             }
             else
             {
-                MultiplyIntegers(first, weights, ordinary, inputs, output, add, sums, (float*)(scratch + (_stripes is null ? _stripeBytes : 0)));
+                MultiplyIntegers(first, weights, ordinary, !here, inputs, output, add, sums, (float*)(here ? scratch : scratch + _stripeBytes));
             }
         }
     }
@@ -170,13 +201,16 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
     }
 
-    private bool IsOrdinary(int stripe) => _ordinary is not null && _ordinary[stripe];
+    private bool Pack(int stripe, byte* to) => StripePacker.Pack(
+        Format, new FileRows(FileRow(stripe * StripeRows), _headSize == 0 ? _rowBytes : 2 * _rowBytes, RowsOf(stripe), followed: stripe + 1 < Stripes), Columns, to);
+
+    private byte* FileRow(int row) => _rows + (nint)(_headSize == 0 ? row : RotaryOrder.InterleavedRow(row, _headSize)) * _rowBytes;
 
     private int RowsOf(int stripe) => Math.Min(StripeRows, Rows - stripe * StripeRows);
 
     /// <summary>Tile by tile, so that what is read of the inputs serves several stripes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyIntegers(int first, byte* weights, ReadOnlySpan<bool> ordinary, InputTiles inputs, float* output, bool add, float* sums, float* decoded)
+    private void MultiplyIntegers(int first, byte* weights, ReadOnlySpan<bool> ordinary, bool inCache, InputTiles inputs, float* output, bool add, float* sums, float* decoded)
     {
         for (int tile = 0; tile < inputs.Tiling.Tiles; tile++)
         {
@@ -189,7 +223,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
                 }
 
                 byte* stripe = weights + i * _stripeBytes;
-                bool cached = tile > 0 || _stripes is null;
+                bool cached = tile > 0 || inCache;
                 if (Inputs == InputNumbers.Bytes)
                 {
                     StripeKernels.MultiplyBytes(Format, stripe, inputs.Bytes(tile), rows, Columns, sums, cached);

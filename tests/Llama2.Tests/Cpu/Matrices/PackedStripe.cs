@@ -24,7 +24,7 @@ internal sealed unsafe class PackedStripe : IDisposable
         _memory = new AlignedMemory(StripePacker.StripeBytes(format, columns));
         fixed (byte* from = encoded)
         {
-            Ordinary = StripePacker.Pack(format, from, rows, columns, _memory.Pointer);
+            Ordinary = StripePacker.Pack(format, new FileRows(from, rowBytes, rows), columns, _memory.Pointer);
         }
     }
 

@@ -43,7 +43,7 @@ public unsafe class StripePackerTests
         byte* rows = stackalloc byte[34], stripe = stackalloc byte[34 * 32];
         new Span<byte>(rows, 34).Fill(1);
         new Span<byte>(stripe, 34 * 32).Fill(255);
-        bool ordinary = StripePacker.Pack(WeightFormat.Q8_0, rows, 1, 32, stripe);
+        bool ordinary = StripePacker.Pack(WeightFormat.Q8_0, new FileRows(rows, 34, 1), 32, stripe);
         float[] read = new float[32];
         StripePacker.ReadRow(WeightFormat.Q8_0, ordinary, stripe, 1, read);
         Assert.All(read, weight => Assert.Equal(0, weight));

@@ -124,7 +124,7 @@ public unsafe class WeightMatrixTests
         for (int stripe = 0; stripe < ordinary.Length; stripe++)
         {
             ordinary[stripe] = StripePacker.Pack(
-                format, stored.Pointer + stripe * 32 * format.RowBytes(columns), Math.Min(32, rows - 32 * stripe), columns,
+                format, new FileRows(stored.Pointer + stripe * 32 * format.RowBytes(columns), (nint)format.RowBytes(columns), Math.Min(32, rows - 32 * stripe)), columns,
                 stripes.Pointer + stripe * StripePacker.StripeBytes(format, columns));
         }
 
