@@ -5,15 +5,17 @@ namespace Llama2;
 /// <summary>Grouped-query attention over the caches of a batch: softmax(q · kᵀ ÷ √headSize) · v, causal.</summary>
 /// <remarks>
 /// Up to 24 queries of a sequence that share keys and values go through them together, so that what is read, and widened, once serves them all; a
-/// long cache is cut into spans of positions, which are merged in their order as in online softmax (Milakov and Gimelshein 2018). Neither
-/// changes what is added in which order, so the bits of a token depend neither on the batch nor on the threads.
+/// long cache is cut into spans of positions, which are merged in their order as in online softmax (Milakov and Gimelshein 2018). Where queries are few a
+/// thread goes through the keys of several heads at a time, which lie together, and then through their values: long pieces of memory are read faster. None of
+/// this changes what is added in which order, so the bits of a token depend neither on the batch nor on the threads.
 /// </remarks>
 internal sealed unsafe class CpuAttention : IDisposable
 {
     private const int Span = 512;                                        // positions; a multiple of the cache's blocks
     private const int Block = CpuKeyValueCache.BlockTokens;
     private const int MostQueries = 24;                                  // whole tiles of six and of eight
-    private const int MostPages = 4 * 3 * Span / Block;                  // of a list, for heads of up to four pages in a block
+    private const int MostPages = 4 * MostQueries * (2 * Span / Block + 2);      // of a list, for heads of up to four pages in a block
+    private const int ItemsPerThread = 4;                                // at least, before heads share an item
     private const float LargestToScale = 1 << 24;                        // times 2¹⁰² a single still holds
 
     private readonly LlamaConfig _config;
@@ -21,11 +23,11 @@ internal sealed unsafe class CpuAttention : IDisposable
     private readonly Action<int, int> _attend, _merge;
     private readonly int _headGroup, _paddedSize, _partFloats;
     private readonly float _scale;                                       // 1 / √headSize keeps the scores' variance near 1
-    private readonly AlignedMemory[] _scratch;                           // per thread: queries, scores, sums, a widened block
+    private readonly AlignedMemory[] _scratch;                           // per thread: queries, scores, sums, a widened block, a list of pages
     private AlignedMemory _parts = new(0);                               // [parts, kvHeads, 24, max + sum + padded head size]
     private QueryGroup[] _groups = [];
     private int[] _groupOfPart = [];
-    private int _groupCount, _partCount;
+    private int _groupCount, _partCount, _headsAtOnce;
 
     // What the threads work on: set before a job, read by its items.
     private float* _queries, _attended;
@@ -43,12 +45,13 @@ internal sealed unsafe class CpuAttention : IDisposable
 
     /// <summary>Bytes that a thread works in.</summary>
     public static long ScratchBytes(LlamaConfig config) =>
-        sizeof(float) * ((long)MostQueries * (config.HeadSize + Span + CpuKeyValueCache.PaddedHeadSize(config)) + BlockFloats(config));
+        sizeof(float) * ((long)MostQueries * (config.HeadSize + Span + CpuKeyValueCache.PaddedHeadSize(config)) + BlockFloats(config)) + MostPages * (long)sizeof(byte*);
 
     /// <summary>Cuts the queries of a batch into groups and their caches into spans.</summary>
     public void Prepare(LlamaBatch batch)
     {
         (_groupCount, _partCount) = (0, 0);
+        int largest = 1;
         foreach (BatchPiece piece in batch.Pieces)
         {
             for (int query = 0; query < piece.Count * _headGroup; query += MostQueries)
@@ -60,8 +63,12 @@ internal sealed unsafe class CpuAttention : IDisposable
                 _groupOfPart.AsSpan(_partCount, spans).Fill(_groupCount);
                 _groups[_groupCount++] = new((CpuKeyValueCache)piece.Cache, piece.Start, piece.Cache.Length, query, count, length, _partCount, spans);
                 _partCount += spans;
+                largest = Math.Max(largest, count);
             }
         }
+
+        int wanted = Math.Min(MostQueries / largest, _partCount * _config.KeyValueHeadCount / (ItemsPerThread * _workers.Threads));
+        _headsAtOnce = Math.Clamp(wanted, 1, _config.KeyValueHeadCount);
 
         long bytes = _partCount > _groupCount ? sizeof(float) * (long)_partCount * _config.KeyValueHeadCount * _partFloats : 0;
         AlignedMemory.Reserve(ref _parts, bytes, bytes / 4);
@@ -76,7 +83,7 @@ internal sealed unsafe class CpuAttention : IDisposable
         _layer = layer;
         _queries = queries;
         _attended = attended;
-        _workers.For(_partCount * _config.KeyValueHeadCount, _attend);
+        _workers.For(_partCount * HeadGroups, _attend);
         if (_partCount > _groupCount)
         {
             _workers.For(_groupCount * _config.KeyValueHeadCount, _merge);
@@ -89,6 +96,8 @@ internal sealed unsafe class CpuAttention : IDisposable
         Array.ForEach(_scratch, memory => memory.Dispose());
     }
 
+    private int HeadGroups => (_config.KeyValueHeadCount + _headsAtOnce - 1) / _headsAtOnce;
+
     private static void Grow<T>(ref T[] array, int length)
     {
         if (array.Length < length)
@@ -99,10 +108,10 @@ internal sealed unsafe class CpuAttention : IDisposable
 
     private static long BlockFloats(LlamaConfig config) => (long)Block * CpuKeyValueCache.PaddedHeadSize(config);
 
-    /// <summary>One group of queries against one span of one key-value head.</summary>
+    /// <summary>One group of queries against one span of some key-value heads.</summary>
     private void Attend(int worker, int item)
     {
-        int part = Math.DivRem(item, _config.KeyValueHeadCount, out int head);
+        int part = Math.DivRem(item, HeadGroups, out int headGroup), firstHead = headGroup * _headsAtOnce, heads = Math.Min(_headsAtOnce, _config.KeyValueHeadCount - firstHead);
         ref readonly QueryGroup group = ref _groups[_groupOfPart[part]];
         int start = (part - group.FirstPart) * Span, length = Math.Min(Span, group.Length - start), stride = (length + Block - 1) / Block * Block;
         float* queries = _scratch[worker].Floats, scores = queries + MostQueries * _config.HeadSize;
@@ -110,25 +119,30 @@ internal sealed unsafe class CpuAttention : IDisposable
         float* largest = stackalloc float[MostQueries], totals = stackalloc float[MostQueries];
 
         bool halves = group.Cache.Format == WeightFormat.F16;
-        LoadQueries(group, head, queries);
-        bool scaled = halves && TensorPrimitives.MaxMagnitude(new ReadOnlySpan<float>(queries, group.Count * _config.HeadSize)) < LargestToScale;
-        if (scaled)
+        for (int head = 0; head < heads; head++)
         {
-            ElementKernels.Scale(queries, 1 / HalfBits.InPlaceOfRaised, group.Count * _config.HeadSize);
+            LoadQueries(group, firstHead + head, queries + head * group.Count * _config.HeadSize);
         }
 
-        byte** pages = stackalloc byte*[MostPages];
-        if (!ListPages(group, head, start / Block, stride / Block, pages))
+        int rows = heads * group.Count;
+        bool scaled = halves && TensorPrimitives.MaxMagnitude(new ReadOnlySpan<float>(queries, rows * _config.HeadSize)) < LargestToScale;
+        if (scaled)
+        {
+            ElementKernels.Scale(queries, 1 / HalfBits.InPlaceOfRaised, rows * _config.HeadSize);
+        }
+
+        byte** pages = (byte**)(widened + BlockFloats(_config));
+        if (!ListPages(group, firstHead, heads, start / Block, stride / Block, pages))
         {
             pages = null;
         }
 
-        Score(group, head, start, length, queries, scaled, scores, stride, widened, pages);
-        for (int query = 0; query < group.Count; query++)
+        Score(group, firstHead, heads, start, length, queries, scaled, scores, stride, widened, pages);
+        for (int row = 0; row < rows; row++)
         {
-            float* weights = scores + query * stride;
-            int visible = Math.Clamp(group.Visible(query, _headGroup) - start, 0, length);
-            (largest[query], totals[query]) = ElementKernels.Exponentiate(weights, visible);
+            float* weights = scores + row * stride;
+            int visible = Math.Clamp(group.Visible(row % group.Count, _headGroup) - start, 0, length);
+            (largest[row], totals[row]) = ElementKernels.Exponentiate(weights, visible);
             new Span<float>(weights + visible, length - visible).Clear();
             if (halves)
             {
@@ -136,59 +150,68 @@ internal sealed unsafe class CpuAttention : IDisposable
             }
         }
 
-        Weigh(group, head, start, length, scores, halves, stride, sums, widened, pages is null ? null : pages + stride / Block * group.Cache.PiecePages);
-        for (int query = 0; query < group.Count; query++)
+        Weigh(group, firstHead, heads, start, length, scores, halves, stride, sums, widened, pages is null ? null : pages + stride / Block * heads * group.Cache.PiecePages);
+        for (int row = 0; row < rows; row++)
         {
-            float* sum = sums + query * _paddedSize;
+            int head = firstHead + row / group.Count, query = row % group.Count;
+            float* sum = sums + row * _paddedSize;
             if (group.Spans == 1)
             {
-                ElementKernels.Scale(sum, 1 / totals[query], _config.HeadSize);
+                ElementKernels.Scale(sum, 1 / totals[row], _config.HeadSize);
                 new ReadOnlySpan<float>(sum, _config.HeadSize).CopyTo(new Span<float>(Attended(group, head, query), _config.HeadSize));
                 continue;
             }
 
             float* to = Part(group, head, query, part - group.FirstPart);
-            (to[0], to[1]) = (largest[query], totals[query]);
+            (to[0], to[1]) = (largest[row], totals[row]);
             new ReadOnlySpan<float>(sum, _paddedSize).CopyTo(new Span<float>(to + 2, _paddedSize));
         }
     }
 
-    /// <summary>scores[query, position] = key · query, for the positions that a query sees and some further ones.</summary>
-    private void Score(in QueryGroup group, int head, int start, int length, float* queries, bool scaled, float* scores, int stride, float* widened, byte** pages)
+    /// <summary>scores[head, query, position] = key · query, for the positions that a query sees and some further ones.</summary>
+    private void Score(in QueryGroup group, int firstHead, int heads, int start, int length, float* queries, bool scaled, float* scores, int stride, float* widened, byte** pages)
     {
         Tiling tiling = group.Tiling;
-        new Span<float>(scores, group.Count * stride).Clear();
-        for (int at = 0; at < length; at += Block, pages = Next(group, pages))
+        new Span<float>(scores, heads * group.Count * stride).Clear();
+        for (int at = 0; at < length; at += Block)
         {
-            CpuKeyValueCache.Numbers keys = group.Cache.Read(_layer, head, (start + at) / Block, areKeys: true, scaled, tiling.Tiles > 1, widened, pages);
-            for (int query = 0, rows; query < group.Count; query += rows)
+            for (int head = 0; head < heads; head++, pages = Next(group, pages))
             {
-                rows = Math.Min(tiling.Rows, group.Count - query);
-                if (group.Visible(query + rows - 1, _headGroup) > start + at)
+                CpuKeyValueCache.Numbers keys = group.Cache.Read(_layer, firstHead + head, (start + at) / Block, areKeys: true, scaled, tiling.Tiles > 1, widened, pages);
+                for (int query = 0, rows; query < group.Count; query += rows)
                 {
-                    float* from = queries + query * _config.HeadSize;
-                    Add(keys, 0, pages, from, _config.HeadSize, rows, _config.HeadSize, scores + query * stride + at, stride);
+                    rows = Math.Min(tiling.Rows, group.Count - query);
+                    if (group.Visible(query + rows - 1, _headGroup) > start + at)
+                    {
+                        int row = head * group.Count + query;
+                        Add(keys, 0, pages, queries + row * _config.HeadSize, _config.HeadSize, rows, _config.HeadSize, scores + row * stride + at, stride);
+                    }
                 }
             }
         }
     }
 
-    /// <summary>sums[query] = Σ probability · value over the positions of the span.</summary>
-    private void Weigh(in QueryGroup group, int head, int start, int length, float* probabilities, bool scaled, int stride, float* sums, float* widened, byte** pages)
+    /// <summary>sums[head, query] = Σ probability · value over the positions of the span.</summary>
+    private void Weigh(
+        in QueryGroup group, int firstHead, int heads, int start, int length, float* probabilities, bool scaled, int stride, float* sums, float* widened, byte** pages)
     {
         Tiling tiling = group.Tiling;
-        new Span<float>(sums, group.Count * _paddedSize).Clear();
-        for (int at = 0; at < length; at += Block, pages = Next(group, pages))
+        new Span<float>(sums, heads * group.Count * _paddedSize).Clear();
+        for (int at = 0; at < length; at += Block)
         {
-            CpuKeyValueCache.Numbers values = group.Cache.Read(_layer, head, (start + at) / Block, areKeys: false, scaled, tiling.Tiles > 1, widened, pages);
-            int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
-            for (int query = 0, rows; query < group.Count; query += rows)
+            for (int head = 0; head < heads; head++, pages = Next(group, pages))
             {
-                rows = Math.Min(tiling.Rows, group.Count - query);
-                float* weights = probabilities + query * stride + at, to = sums + query * _paddedSize;
-                for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > start + at; stripe++)
+                CpuKeyValueCache.Numbers values = group.Cache.Read(_layer, firstHead + head, (start + at) / Block, areKeys: false, scaled, tiling.Tiles > 1, widened, pages);
+                int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
+                for (int query = 0, rows; query < group.Count; query += rows)
                 {
-                    Add(values, stripe * stripeBytes, pages, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
+                    rows = Math.Min(tiling.Rows, group.Count - query);
+                    int row = head * group.Count + query;
+                    float* weights = probabilities + row * stride + at, to = sums + row * _paddedSize;
+                    for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > start + at; stripe++)
+                    {
+                        Add(values, stripe * stripeBytes, pages, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
+                    }
                 }
             }
         }
@@ -213,21 +236,21 @@ internal sealed unsafe class CpuAttention : IDisposable
 
     private static byte** Next(in QueryGroup group, byte** pages) => pages is null ? null : pages + group.Cache.PiecePages;
 
-    /// <summary>Lists the pages of a span in the order in which they are read, and the first ones of what the thread will probably read then, the next head.</summary>
+    /// <summary>Lists the pages of a span in the order in which they are read, and the first ones of what the thread will probably read then, the next heads.</summary>
     /// <returns>Whether to read ahead in pages, and whether that can be.</returns>
-    private bool ListPages(in QueryGroup group, int head, int first, int count, byte** pages)
+    private bool ListPages(in QueryGroup group, int head, int heads, int first, int count, byte** pages)
     {
         const int Ahead = (int)PagesAhead.Pages;
         CpuKeyValueCache cache = group.Cache;
-        int piece = cache.PiecePages, next = Math.Min(head + 1, _config.KeyValueHeadCount - 1);
-        if (ReadAheads.OfMemory != ReadAhead.Pages || count * piece < Ahead || 3 * count * piece > MostPages)
+        int block = heads * cache.PiecePages, next = Math.Min(head + heads, _config.KeyValueHeadCount - heads);
+        if (ReadAheads.OfMemory != ReadAhead.Pages || count * block < Ahead || (2 * count + 1) * block + Ahead > MostPages)
         {
             return false;
         }
 
-        cache.ListPages(_layer, head, first, count, areKeys: true, pages);
-        cache.ListPages(_layer, head, first, count, areKeys: false, pages + count * piece);
-        cache.ListPages(_layer, next, first, (Ahead + piece - 1) / piece, areKeys: true, pages + 2 * count * piece);
+        cache.ListPages(_layer, head, heads, first, count, areKeys: true, pages);
+        cache.ListPages(_layer, head, heads, first, count, areKeys: false, pages + count * block);
+        cache.ListPages(_layer, next, heads, first, (Ahead + block - 1) / block, areKeys: true, pages + 2 * count * block);
         return true;
     }
 

@@ -3,7 +3,8 @@ namespace Llama2;
 /// <summary>Keys and values of one sequence, in blocks of 32 tokens that are allocated as the sequence grows.</summary>
 /// <remarks>
 /// A block lies as the kernels of plain weights want it: the keys of a head as [head size, 32 tokens], so that a score is a product with 32
-/// "rows", and its values as stripes of [32 tokens, 32 dimensions], the last filled up with zeros. In 8 bits, 32 dimensions of a token share a
+/// "rows", and its values as stripes of [32 tokens, 32 dimensions], the last filled up with zeros. The keys of all heads lie together, and so do the
+/// values, so that what reads several heads reads a long piece of memory. In 8 bits, 32 dimensions of a token share a
 /// scale; the scales stand behind the bytes, [dimensions / 32, 32 tokens] halves. Halves are raised (<see cref="HalfBits.Raise"/>), all keys or
 /// values of a head in a block or none: when one of them is too large, the block's others are lowered.
 /// </remarks>
@@ -11,7 +12,7 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
 {
     public const int BlockTokens = FloatTiles.StripeRows;
 
-    private readonly List<AlignedMemory> _blocks = [];           // each [layers, kvHeads, keys then values]
+    private readonly List<AlignedMemory> _blocks = [];           // each [layers, keys of all heads, then values]
     private readonly List<bool[]> _lowered = [];                 // of each: [layers, kvHeads, keys then values]
     private bool _disposed;
 
@@ -29,7 +30,7 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
     /// <summary>The dimensions of a value with those that fill its last stripe up.</summary>
     public static int PaddedHeadSize(LlamaConfig config) => (config.HeadSize + FloatTiles.StripeRows - 1) / FloatTiles.StripeRows * FloatTiles.StripeRows;
 
-    public static long BlockBytes(LlamaConfig config, WeightFormat format) => config.LayerCount * (long)config.KeyValueHeadCount * HeadBytes(config, format);
+    public static long BlockBytes(LlamaConfig config, WeightFormat format) => config.LayerCount * LayerBytes(config, format);
 
     /// <summary>Whether the cache was made for this model.</summary>
     public bool Fits(LlamaConfig other, WeightFormat otherFormat) => ReferenceEquals(config, other) && format == otherFormat;
@@ -45,19 +46,20 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
         }
     }
 
-    /// <summary>Lists the pages of a head's keys in some blocks, or of its values.</summary>
+    /// <summary>Lists the pages of some heads' keys in some blocks, or of their values, block by block.</summary>
     /// <param name="layer">The block of the model.</param>
-    /// <param name="head">The key-value head.</param>
+    /// <param name="head">The first key-value head.</param>
+    /// <param name="heads">Heads.</param>
     /// <param name="first">The first block.</param>
     /// <param name="count">Blocks.</param>
     /// <param name="areKeys">Whether it is the keys.</param>
-    /// <param name="pages">Room for <see cref="PiecePages"/> of each block.</param>
-    public void ListPages(int layer, int head, int first, int count, bool areKeys, byte** pages)
+    /// <param name="pages">Room for <see cref="PiecePages"/> of each head in each block.</param>
+    public void ListPages(int layer, int head, int heads, int first, int count, bool areKeys, byte** pages)
     {
         for (int block = first; block < first + count; block++)
         {
             byte* piece = areKeys ? Keys(layer, head, block) : Values(layer, head, block);
-            for (int page = 0; page < PiecePages; page++)
+            for (int page = 0; page < heads * PiecePages; page++)
             {
                 *pages++ = piece + page * (nint)PagesAhead.PageBytes;
             }
@@ -162,11 +164,11 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
 
     /// <summary>The keys of a head in a block: [head size, 32 tokens].</summary>
     private byte* Keys(int layer, int head, int block) =>
-        _blocks[block].Pointer + ((nint)layer * config.KeyValueHeadCount + head) * (nint)HeadBytes(config, format);
+        _blocks[block].Pointer + layer * (nint)LayerBytes(config, format) + head * (nint)KeyBytes(config, format);
 
     /// <summary>The values of a head in a block: [padded head size / 32, 32 tokens, 32].</summary>
     private byte* Values(int layer, int head, int block) =>
-        Keys(layer, head, block) + (nint)Bytes(format, config.HeadSize);
+        Keys(layer, config.KeyValueHeadCount, block) + head * (nint)ValueBytes(config, format);
 
     private static Numbers ReadHalves(byte* numbers, int dimensions, bool lowered, bool scaled, bool widen, float* singles, byte** pages)
     {
@@ -208,8 +210,11 @@ internal sealed unsafe class CpuKeyValueCache(LlamaConfig config, int capacity, 
     private ref bool Lowered(int layer, int head, int block, bool areKeys) =>
         ref _lowered[block][2 * (layer * config.KeyValueHeadCount + head) + (areKeys ? 0 : 1)];
 
-    private static long HeadBytes(LlamaConfig config, WeightFormat format) =>
-        RoundUp(Bytes(format, config.HeadSize) + Bytes(format, PaddedHeadSize(config)));
+    private static long LayerBytes(LlamaConfig config, WeightFormat format) => config.KeyValueHeadCount * (KeyBytes(config, format) + ValueBytes(config, format));
+
+    private static long KeyBytes(LlamaConfig config, WeightFormat format) => RoundUp(Bytes(format, config.HeadSize));
+
+    private static long ValueBytes(LlamaConfig config, WeightFormat format) => RoundUp(Bytes(format, PaddedHeadSize(config)));
 
     private static long RoundUp(long bytes) => (bytes + 63) & ~63L;
 

@@ -69,6 +69,21 @@ public unsafe class CpuAttentionTests
         Assert.True(factor == 1 ? lowered == 0 : cache != WeightFormat.F16 || Math.Min(lowered, whole) > 3, $"{lowered} blocks have large keys, {whole} have not.");
     }
 
+    /// <summary>A single thread takes five of the seven heads at a time for the last token, and one for all tokens at once.</summary>
+    [Theory]
+    [InlineData(WeightFormat.F32)]
+    [InlineData(WeightFormat.F16)]
+    [InlineData(WeightFormat.Q8_0)]
+    public void Forward_HeadsAtOnce_SameBits(WeightFormat cache)
+    {
+        using RandomCheckpoint checkpoint = TinyModels.Create(1, _config with { HeadCount = 14, KeyValueHeadCount = 7 });
+        using var backend = CpuBackend.Load(checkpoint, new LlamaModelOptions { CacheFormat = cache, Threads = 1 });
+        float[] expected = backend.Logits(Tokens())[^1];
+        using KeyValueCache sequence = backend.CreateCache();
+        backend.Logits(sequence, Tokens()[..^1]);
+        Assert.Equal(expected, backend.Logits(sequence, Tokens()[^1..])[0]);
+    }
+
     /// <summary>One query behind numbers that are not raised, a query that is too large to be scaled, and a head of whole pages.</summary>
     [Theory]
     [InlineData(40, 1f, 1f)]
