@@ -50,6 +50,7 @@ internal sealed class BenchCommand : Command
 
         long start = Stopwatch.GetTimestamp();
         using LlamaModel model = await _model.LoadAsync(parse, options, terminal, cancellationToken);
+        TimeSpan load = Stopwatch.GetElapsedTime(start);
         await foreach (GenerationUpdate update in model.Engine.GenerateAsync([.. Enumerable.Range(0, 16)], new() { MaxNewTokens = 1, IgnoreEos = true }, cancellationToken))
         {
         }
@@ -57,7 +58,7 @@ internal sealed class BenchCommand : Command
         TimeSpan firstToken = Stopwatch.GetElapsedTime(start);
         var benchmark = new EngineBenchmark(model, parse.GetValue(_repeat), TimeSpan.FromSeconds(parse.GetValue(_warmUp)));
         benchmark.WaitUntilPacked();
-        var report = new BenchReport { LoadToFirstToken = firstToken, LoadToPacked = Stopwatch.GetElapsedTime(start) };
+        var report = new BenchReport { Load = load, LoadToFirstToken = firstToken, LoadToPacked = Stopwatch.GetElapsedTime(start) };
         report.AllocatedPerPass = benchmark.AllocationPerPass(Math.Min(parse.GetValue(_decode), model.ContextLength));
         foreach (int tokens in prompts)
         {
@@ -90,7 +91,7 @@ internal sealed class BenchCommand : Command
         }
 
         terminal.Error.WriteLine("measuring the machine");
-        report.Machine = MachineSpeed.Measure(model.Info.Threads);
+        report.Machine = MachineSpeed.Measure(model.Info.Threads, model.Info.WeightBytes);
         terminal.Output.Write(parse.GetValue(_json) ? report.ToJson(model.Info) + "\n" : report.ToText(model.Info));
         return CommandLine.Success;
     }
