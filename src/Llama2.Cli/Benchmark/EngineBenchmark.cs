@@ -37,29 +37,39 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats, TimeSpan wa
         return new("prefill", tokens, 1, speeds, Weights);
     }
 
-    /// <summary>Generates from sequences whose prompts are cached, all at the same time.</summary>
-    public async Task<BenchRow> DecodeAsync(int depth, int batch, int tokens, CancellationToken cancellationToken)
+    /// <summary>Generates from sequences whose prompts are cached, all of a case at the same time and the cases in turns, so that a change of the machine meets all.</summary>
+    /// <param name="cases">How many tokens are cached, and how many sequences run.</param>
+    /// <param name="tokens">Tokens to generate.</param>
+    /// <param name="cancellationToken">Seen between tokens.</param>
+    public async Task<IReadOnlyList<BenchRow>> DecodeAsync(IReadOnlyList<(int Depth, int Batch)> cases, int tokens, CancellationToken cancellationToken)
     {
-        int[][] prompts = [.. Enumerable.Range(0, batch).Select(_ => Prompt(depth + 1))];
-        foreach (int[] prompt in prompts)
+        int[][][] prompts = [.. cases.Select(one => Enumerable.Range(0, one.Batch).Select(_ => Prompt(one.Depth + 1)).ToArray())];
+        foreach (int[] prompt in prompts.SelectMany(prompt => prompt))
         {
             await RunAsync(prompt, 1, cancellationToken);
         }
 
-        await WarmUpAsync(AllAsync);
-        List<double> speeds = [], readings = [Reading()];
-        for (int i = 0; i < repeats; i++)
+        foreach (int[][] together in prompts)
         {
-            GenerationResult[] results = await AllAsync();
-            speeds.Add(batch * tokens / results.Max(result => result.Timings.Decode.TotalSeconds));
-            readings.Add(Reading());
+            await WarmUpAsync(() => AllAsync(together));
         }
 
-        return new("decode", depth, batch, speeds, WeightBytes / batch, readings.Average());
+        List<double>[] speeds = [.. cases.Select(_ => new List<double>())], readings = [.. cases.Select(_ => new List<double> { Reading() })];
+        for (int i = 0; i < repeats; i++)
+        {
+            for (int one = 0; one < cases.Count; one++)
+            {
+                GenerationResult[] results = await AllAsync(prompts[one]);
+                speeds[one].Add(cases[one].Batch * tokens / results.Max(result => result.Timings.Decode.TotalSeconds));
+                readings[one].Add(Reading());
+            }
+        }
+
+        return [.. cases.Select((one, index) => new BenchRow("decode", one.Depth, one.Batch, speeds[index], WeightBytes / one.Batch, readings[index].Average()))];
 
         double Reading() => Backend.MeasureReading(_readingTime);
 
-        Task<GenerationResult[]> AllAsync() => Task.WhenAll(prompts.Select(prompt => RunAsync(prompt, tokens + 1, cancellationToken)));
+        Task<GenerationResult[]> AllAsync(int[][] together) => Task.WhenAll(together.Select(prompt => RunAsync(prompt, tokens + 1, cancellationToken)));
     }
 
     /// <summary>Managed bytes that one more forward pass of a single token allocates, without the engine and the caller.</summary>

@@ -11,10 +11,10 @@ internal sealed class BenchCommand : Command
     private const string Details = """
         Every speed is the median of the repetitions behind others that are not counted, measured through the engine as any caller meets
         it, with random prompts, greedy choice and no prompt lookup. "of the floor" is how much a speed uses of what this machine allows, which is measured
-        in the same run. Decoding reads every weight once per step: between its repetitions the same weights are read and nothing is done with them. A
-        prompt multiplies every weight once per token: singles in registers for plain weights, our kernels of Q8_0 and Q4_0 on operands in the first
-        cache for those, so that it says what is lost around our own kernel; K-quants are held against that of Q4_0. Other programs that run
-        meanwhile make all of it slower.
+        in the same run. Decoding reads every weight once per step: between its repetitions the same weights are read and nothing is done with them; several
+        depths and batches take turns. A prompt multiplies every weight once per token: singles in registers for plain weights, our kernels of Q8_0 and Q4_0
+        on operands in the first cache for those, so that it says what is lost around our own kernel; K-quants are held against that of Q4_0. Other programs
+        that run meanwhile make all of it slower.
         """;
 
     private readonly ModelArguments _model = new();
@@ -66,11 +66,8 @@ internal sealed class BenchCommand : Command
             report.Rows.Add(await benchmark.PrefillAsync(tokens, cancellationToken));
         }
 
-        foreach ((int depth, int batch) in from depth in depths from batch in batches select (depth, batch))
-        {
-            terminal.Error.WriteLine($"decoding behind {depth} tokens, {batch} at a time");
-            report.Rows.Add(await benchmark.DecodeAsync(depth, batch, parse.GetValue(_decode), cancellationToken));
-        }
+        terminal.Error.WriteLine($"decoding behind {string.Join(" and ", depths)} tokens, {string.Join(" and ", batches)} at a time");
+        report.Rows.AddRange(await benchmark.DecodeAsync([.. from depth in depths from batch in batches select (depth, batch)], parse.GetValue(_decode), cancellationToken));
 
         if (parse.GetValue(_secondTurn) is > 0 and int turn)
         {
