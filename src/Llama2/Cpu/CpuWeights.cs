@@ -120,11 +120,12 @@ internal sealed class CpuWeights : IDisposable
                 _ when IsMapped(tensor, format) => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value, Take(tensor, placement)),
                 _ => Convert(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken),
             };
-            if (placement == WeightPlacement.Packed && options.Repack == WeightRepacking.OnLoad && matrix.PackedStripes == 0)
+            bool waits = placement == WeightPlacement.Packed && matrix.PackedStripes == 0;
+            if (waits && options.Repack == WeightRepacking.OnLoad)
             {
                 Pack(matrix, tensor, workers, cancellationToken);
             }
-            else if (placement == WeightPlacement.Packed && matrix.PackedStripes == 0)
+            else if (waits)
             {
                 unpacked.Add((matrix, tensor));
             }
