@@ -67,7 +67,7 @@ internal readonly record struct MappedRegion(MappedFile File, long Offset, int I
     /// <param name="row">The row, from 0, in Hugging Face's order.</param>
     /// <param name="rowBytes">Bytes of a row.</param>
     public long OffsetOf(int row, int rowBytes) =>
-        Offset + (long)(InterleavedHeadSize == 0 ? row : RotaryOrder.InterleavedRow(row, InterleavedHeadSize)) * rowBytes;
+        Offset + (long)RotaryOrder.StoredRow(row, InterleavedHeadSize) * rowBytes;
 }
 
 /// <summary>A tensor that lies in a mapped file.</summary>

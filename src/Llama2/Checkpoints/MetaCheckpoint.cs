@@ -186,7 +186,7 @@ internal sealed class MetaCheckpoint : Checkpoint
         {
             ArgumentOutOfRangeException.ThrowIfNegative(row);
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
-            int stored = interleavedHeadSize == 0 ? row : RotaryOrder.InterleavedRow(row, interleavedHeadSize);
+            int stored = RotaryOrder.StoredRow(row, interleavedHeadSize);
             if (byRows)
             {
                 (int piece, int pieceRow) = Math.DivRem(stored, pieces[0].Rows);

@@ -10,6 +10,11 @@ internal static class RotaryOrder
         return head + (i < half ? 2 * i : 2 * (i - half) + 1);
     }
 
+    /// <summary>Where a file keeps the row that Hugging Face's order has at <paramref name="row"/>.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="interleavedHeadSize">The size of a head whose rows are in Meta's order, or 0 where they are in Hugging Face's.</param>
+    public static int StoredRow(int row, int interleavedHeadSize) => interleavedHeadSize == 0 ? row : InterleavedRow(row, interleavedHeadSize);
+
     /// <summary>Where Hugging Face's order keeps the row that Meta's order has at <paramref name="row"/>: the inverse.</summary>
     public static int HalvedRow(int row, int headSize)
     {

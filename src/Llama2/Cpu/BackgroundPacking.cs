@@ -102,7 +102,6 @@ internal sealed class BackgroundPacking : IDisposable
         {
             foreach ((WeightMatrix matrix, CheckpointTensor tensor) in _work)
             {
-                int piece = (int)Math.Max(1, PieceBytes * matrix.Stripes / matrix.ByteSize);
                 while (matrix.PackedStripes < matrix.Stripes)
                 {
                     if (!TryBeginTurn())
@@ -111,15 +110,7 @@ internal sealed class BackgroundPacking : IDisposable
                     }
 
                     long start = Stopwatch.GetTimestamp();
-                    (_matrix, _first) = (matrix, matrix.PackedStripes);
-                    int count = Math.Min(piece, matrix.Stripes - _first);
-                    _workers.For(count, _pack);
-                    matrix.PackedStripes += count;
-                    if (matrix.PackedStripes == matrix.Stripes)
-                    {
-                        tensor.ReleasePages();
-                    }
-
+                    PackPiece(matrix, tensor);
                     EndTurn(Stopwatch.GetElapsedTime(start));
                 }
             }
@@ -135,6 +126,18 @@ internal sealed class BackgroundPacking : IDisposable
                 (_packing, _ended) = (false, true);
                 Monitor.PulseAll(_gate);
             }
+        }
+    }
+
+    private void PackPiece(WeightMatrix matrix, CheckpointTensor tensor)
+    {
+        (_matrix, _first) = (matrix, matrix.PackedStripes);
+        int count = Math.Min((int)Math.Max(1, PieceBytes * matrix.Stripes / matrix.ByteSize), matrix.Stripes - _first);
+        _workers.For(count, _pack);
+        matrix.PackedStripes += count;
+        if (matrix.PackedStripes == matrix.Stripes)
+        {
+            tensor.ReleasePages();
         }
     }
 

@@ -117,21 +117,25 @@ internal sealed class CpuWeights : IDisposable
             {
                 WeightPlacement.Mapped => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value),
                 WeightPlacement.Rows => new(format, tensor.Rows, tensor.Columns, Read(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken)),
-                _ when IsMapped(tensor, format) => new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value, Take(tensor, placement)),
+                _ when IsMapped(tensor, format) => PackNowOrLater(new(format, tensor.Rows, tensor.Columns, tensor.Region!.Value, Take(tensor, placement)), tensor),
                 _ => Convert(tensor, format, Take(tensor, placement), checkpoint.Path, workers, cancellationToken),
             };
-            bool waits = placement == WeightPlacement.Packed && matrix.PackedStripes == 0;
-            if (waits && options.Repack == WeightRepacking.OnLoad)
+            matrices.Add(name, matrix);
+            Report(tensor);
+            return matrix;
+        }
+
+        WeightMatrix PackNowOrLater(WeightMatrix matrix, CheckpointTensor tensor)
+        {
+            if (options.Repack == WeightRepacking.OnLoad)
             {
                 Pack(matrix, tensor, workers, cancellationToken);
             }
-            else if (waits)
+            else
             {
                 unpacked.Add((matrix, tensor));
             }
 
-            matrices.Add(name, matrix);
-            Report(tensor);
             return matrix;
         }
 

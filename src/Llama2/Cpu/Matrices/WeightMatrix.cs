@@ -204,7 +204,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
     private bool Pack(int stripe, byte* to) => StripePacker.Pack(
         Format, new FileRows(FileRow(stripe * StripeRows), _headSize == 0 ? _rowBytes : 2 * _rowBytes, RowsOf(stripe), followed: stripe + 1 < Stripes), Columns, to);
 
-    private byte* FileRow(int row) => _rows + (nint)(_headSize == 0 ? row : RotaryOrder.InterleavedRow(row, _headSize)) * _rowBytes;
+    private byte* FileRow(int row) => _rows + (nint)RotaryOrder.StoredRow(row, _headSize) * _rowBytes;
 
     private int RowsOf(int stripe) => Math.Min(StripeRows, Rows - stripe * StripeRows);
 
