@@ -7,12 +7,14 @@ namespace Llama2;
 internal sealed unsafe class CpuProducts : IDisposable
 {
     private const int MostMatrices = CpuAdapterProducts.MostMatrices;
+    private const int LineInts = 16;                                     // a cache line for each thread's number
 
     private readonly WorkerGroup _workers;
     private readonly CpuAdapterProducts _adapters;
     private readonly InputTiles _inputs = new();
     private readonly AlignedMemory[] _scratch;                           // per thread: a stripe that is packed, a row that is decoded
     private readonly AlignedMemory[] _sums;                              // per thread: [stripes, inputs, 32]
+    private readonly int[] _fetched;                                     // per thread: the last job whose inputs it has asked for
     private readonly Action<int, int> _fillBytes, _fillShorts, _fillChunks, _normalize, _swiGlu;
     private readonly Action<int, int, int> _multiply;
 
@@ -22,7 +24,7 @@ internal sealed unsafe class CpuProducts : IDisposable
     private float* _input, _normed, _up;
     private AlignedMemory? _norm;
     private float _epsilon;
-    private int _width;
+    private int _width, _job;
     private bool _add;
 
     public CpuProducts(WorkerGroup workers, long scratchBytes)
@@ -31,6 +33,7 @@ internal sealed unsafe class CpuProducts : IDisposable
         _adapters = new CpuAdapterProducts(workers);
         _scratch = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(scratchBytes))];
         _sums = [.. Enumerable.Range(0, workers.Threads).Select(_ => new AlignedMemory(0))];
+        _fetched = new int[workers.Threads * LineInts];
     }
 
     /// <summary>Makes room for the tokens of a batch and notes their adapters.</summary>
@@ -129,6 +132,7 @@ internal sealed unsafe class CpuProducts : IDisposable
         }
 
         _adapters.Begin(products, input, count);
+        _job++;
         _workers.ForRanges(stripes, _multiply);
     }
 
@@ -142,6 +146,7 @@ internal sealed unsafe class CpuProducts : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyStripes(int worker, int first, int end)
     {
+        FetchInputs(worker);
         for (int index = 0; first < end; index++)
         {
             WeightMatrix matrix = _matrices[index];
@@ -153,6 +158,18 @@ internal sealed unsafe class CpuProducts : IDisposable
             }
 
             (first, end) = (Math.Max(0, first - matrix.Stripes), end - matrix.Stripes);
+        }
+    }
+
+    /// <summary>Asks for the inputs, which another thread may have made, before the first stripe of a job. Many are not waited for one line at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void FetchInputs(int worker)
+    {
+        ref int fetched = ref _fetched[worker * LineInts];
+        if (fetched != _job && _inputs.Tiling.Tiles == 1)
+        {
+            fetched = _job;
+            _inputs.Fetch(0, _matrices[0].Inputs);
         }
     }
 

@@ -6,23 +6,24 @@ namespace Llama2;
 /// <summary>Threads that share the items of one job after another; the calling thread works too.</summary>
 /// <remarks>
 /// Each begins with an equal share of neighbouring items, which lie together in memory and are taken in their order; who is through takes half of
-/// what another has left. Workers spin for some microseconds after a job, since the next one of a forward pass is near, and then sleep. Starting a
-/// job allocates nothing. One job at a time.
+/// what another has left. Who waits, for a job or for the others' end, spins for some microseconds, since what it waits for is near in a forward pass, and
+/// then sleeps. Starting a job allocates nothing. One job at a time.
 /// </remarks>
 internal sealed class WorkerGroup : IDisposable
 {
-    private const int SpinsBeforeSleep = 200;
+    private const int SpinsBeforeSleep = 4000;       // each some tens of nanoseconds, so that what is waited for is seen at once
+    private const int PartsOfItems = 8, PartsOfRanges = 2;
     private const int LineInts = 16, LineLongs = 8;  // a cache line for each thread's numbers
     private readonly Thread[] _threads;
-    private readonly SemaphoreSlim[] _wake;
-    private readonly int[] _asleep;                  // 1 while a worker sleeps or is about to
+    private readonly SemaphoreSlim[] _wake;          // of every thread, the caller's last
+    private readonly int[] _asleep;                  // 1 while a thread sleeps or is about to
     private readonly long[] _shares;                 // the items that a thread still has: the first in the lower half, the end in the upper one
-    private readonly ManualResetEventSlim _done = new(initialState: false, spinCount: SpinsBeforeSleep);
     private Action<int, int>? _item;                 // the job's body: for every item
     private Action<int, int, int>? _range;           // or for some at a time
     private ExceptionDispatchInfo? _failure;
-    private int _job;
-    private int _working;
+    private int _begun;                              // jobs
+    private int _ended;
+    private int _working;                            // workers that have not ended the job
     private volatile bool _stopping;
 
     /// <param name="threads">Threads in all, the caller's included.</param>
@@ -30,13 +31,12 @@ internal sealed class WorkerGroup : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         _threads = new Thread[threads - 1];
-        _wake = new SemaphoreSlim[threads - 1];
-        _asleep = new int[(threads - 1) * LineInts];
+        _wake = [.. Enumerable.Range(0, threads).Select(_ => new SemaphoreSlim(0))];
+        _asleep = new int[threads * LineInts];
         _shares = new long[threads * LineLongs];
         for (int i = 0; i < _threads.Length; i++)
         {
             int worker = i;
-            _wake[i] = new SemaphoreSlim(0);
             _threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"llama2 worker {i + 1}" };
             _threads[i].Start();
         }
@@ -51,7 +51,7 @@ internal sealed class WorkerGroup : IDisposable
     public void For(int count, Action<int, int> body) => Run(count, body, null);
 
     /// <summary>Calls <paramref name="body"/>(worker, first, end) for neighbouring items, on any thread, until there was a call for all, and waits for all.</summary>
-    /// <param name="count">The number of items; their order is not defined.</param>
+    /// <param name="count">The number of items, each much shorter than those of <see cref="For"/>; their order is not defined.</param>
     /// <param name="body">A cached delegate; it is handed the items from first to end − 1, at least one.</param>
     public void ForRanges(int count, Action<int, int, int> body) => Run(count, null, body);
 
@@ -63,7 +63,7 @@ internal sealed class WorkerGroup : IDisposable
         }
 
         _stopping = true;
-        Interlocked.Increment(ref _job);
+        Interlocked.Increment(ref _begun);
         foreach (SemaphoreSlim wake in _wake)
         {
             wake.Release();
@@ -75,7 +75,6 @@ internal sealed class WorkerGroup : IDisposable
         }
 
         Array.ForEach(_wake, wake => wake.Dispose());
-        _done.Dispose();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -88,66 +87,72 @@ internal sealed class WorkerGroup : IDisposable
             return;
         }
 
-        (_item, _range, _failure) = (item, range, null);
         for (int worker = 0; worker < Threads; worker++)
         {
             _shares[worker * LineLongs] = Share((int)((long)count * worker / Threads), (int)((long)count * (worker + 1) / Threads));
         }
 
-        _done.Reset();
-        Volatile.Write(ref _working, _threads.Length);
-        Interlocked.Increment(ref _job);                                     // publishes the fields above
-        for (int i = 0; i < _threads.Length; i++)
+        int ended = _ended;
+        (_item, _range, _failure, _working) = (item, range, null, _threads.Length);
+        Interlocked.Increment(ref _begun);                                   // publishes the fields above
+        for (int worker = 0; worker < _threads.Length; worker++)
         {
-            if (Interlocked.Exchange(ref _asleep[i * LineInts], 0) == 1)
-            {
-                _wake[i].Release();
-            }
+            Wake(worker);
         }
 
         TakeItems(_threads.Length);
-        _done.Wait();
+        AwaitChange(ref _ended, ended, _threads.Length);
         _failure?.Throw();
     }
 
     private void Work(int worker)
     {
-        for (int seen = 0; ;)
+        for (int seen = 0; ; seen++)                                          // a job ends only when every worker has seen it
         {
-            AwaitJob(worker, seen);
+            AwaitChange(ref _begun, seen, worker);
             if (_stopping)
             {
                 return;
             }
 
-            seen++;                                                           // a job ends only when every worker has seen it
             TakeItems(worker);
             if (Interlocked.Decrement(ref _working) == 0)
             {
-                _done.Set();
+                Interlocked.Increment(ref _ended);
+                Wake(_threads.Length);
             }
         }
     }
 
+    /// <summary>Returns once a number is another; who changes it wakes the thread.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AwaitJob(int worker, int seen)
+    private void AwaitChange(ref int number, int seen, int thread)
     {
-        for (int spin = 0; Volatile.Read(ref _job) == seen; spin++)
+        for (int spin = 0; Volatile.Read(ref number) == seen; spin++)
         {
             if (spin < SpinsBeforeSleep)
             {
-                Thread.SpinWait(20);
+                Thread.SpinWait(1);
                 continue;
             }
 
-            Volatile.Write(ref _asleep[worker * LineInts], 1);
+            ref int asleep = ref _asleep[thread * LineInts];
+            Volatile.Write(ref asleep, 1);
             Interlocked.MemoryBarrier();
-            if (Volatile.Read(ref _job) != seen && Interlocked.Exchange(ref _asleep[worker * LineInts], 0) == 1)
+            if (Volatile.Read(ref number) != seen && Interlocked.Exchange(ref asleep, 0) == 1)
             {
-                return;                                                       // the job came between; nobody will wake us for it
+                return;                                                       // it changed between; nobody will wake us for it
             }
 
-            _wake[worker].Wait();
+            _wake[thread].Wait();
+        }
+    }
+
+    private void Wake(int thread)
+    {
+        if (Interlocked.Exchange(ref _asleep[thread * LineInts], 0) == 1)
+        {
+            _wake[thread].Release();
         }
     }
 
@@ -175,15 +180,17 @@ internal sealed class WorkerGroup : IDisposable
         }
     }
 
-    /// <summary>The next items of a thread's own share: an eighth of what is left, so that there is little to wait for and still something to take over.</summary>
+    /// <summary>The next items of a thread's own share: a part of what is left, so that there is little to wait for and still something to take over.</summary>
+    /// <remarks>A locked instruction waits for all that is being read, and what follows for it. Beside what an item takes by itself that is little, but not beside a stripe of weights.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TryTake(int worker, out int first, out int end)
     {
+        int parts = _range is null ? PartsOfItems : PartsOfRanges;
         ref long share = ref _shares[worker * LineLongs];
         for (long seen; (first = (int)(seen = Volatile.Read(ref share))) < (int)(seen >> 32);)
         {
             int last = (int)(seen >> 32);
-            end = first + (last - first + 7) / 8;
+            end = first + (last - first + parts - 1) / parts;
             if (Interlocked.CompareExchange(ref share, Share(end, last), seen) == seen)
             {
                 return true;

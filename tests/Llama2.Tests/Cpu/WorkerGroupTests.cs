@@ -35,6 +35,50 @@ public class WorkerGroupTests
     }
 
     [Fact]
+    public void For_AnotherTakesLong_WakesTheCaller()
+    {
+        using var workers = new WorkerGroup(2);
+        for (int job = 0; job < 5; job++)
+        {
+            int slept = 0;
+            using var begun = new ManualResetEventSlim();
+            workers.For(2, (worker, _) =>
+            {
+                if (worker == 0)
+                {
+                    begun.Set();
+                    Thread.Sleep(20);                                         // much longer than the caller spins
+                    Interlocked.Increment(ref slept);
+                }
+                else
+                {
+                    begun.Wait();
+                }
+            });
+            Assert.NotEqual(0, slept);
+        }
+    }
+
+    [Fact]
+    public void ForRanges_ManyJobs_EveryItemOnce()
+    {
+        using var workers = new WorkerGroup(3);
+        for (int job = 0; job < 500; job++)
+        {
+            int[] seen = new int[job];
+            workers.ForRanges(seen.Length, (_, first, end) =>
+            {
+                Assert.True(first < end);
+                for (; first < end; first++)
+                {
+                    Interlocked.Increment(ref seen[first]);
+                }
+            });
+            Assert.All(seen, count => Assert.Equal(1, count));
+        }
+    }
+
+    [Fact]
     public void For_OthersTakeEveryProcessor_StillEnds()
     {
         using var workers = new WorkerGroup(Environment.ProcessorCount);

@@ -125,6 +125,34 @@ internal sealed unsafe class InputTiles(bool sumsAreHalves) : IDisposable
         }
     }
 
+    /// <summary>Asks for a tile that another thread has filled: kernels wait for its lines one after the other.</summary>
+    /// <param name="tile">A tile of <see cref="Tiling"/>.</param>
+    /// <param name="numbers">What it is read as.</param>
+    public void Fetch(int tile, InputNumbers numbers)
+    {
+        int rows = Tiling.RowsOf(tile);
+        nint columns = (nint)rows * Columns;
+        if (numbers == InputNumbers.Bytes)
+        {
+            ByteTile bytes = Bytes(tile);
+            nint blocks = columns / ByteTile.BlockLength;
+            ReadAheads.Fetch((byte*)bytes.Values, columns);
+            ReadAheads.Fetch((byte*)bytes.Scales, blocks * sizeof(float));
+            ReadAheads.Fetch((byte*)bytes.Starts(8), blocks * ByteTile.StartsPerBlock * sizeof(int));
+        }
+        else if (numbers == InputNumbers.Shorts)
+        {
+            ShortTile shorts = Shorts(tile);
+            nint blocks = (nint)rows * ShortTile.BlocksOf(Columns);
+            ReadAheads.Fetch((byte*)shorts.Values, blocks * ShortTile.BlockLength * sizeof(short));
+            ReadAheads.Fetch((byte*)shorts.Scales, blocks * sizeof(float));
+        }
+        else
+        {
+            ReadAheads.Fetch((byte*)(_inputs + (nint)tile * Tiling.Rows * Columns), columns * sizeof(float));
+        }
+    }
+
     public void Dispose()
     {
         _chunks.Dispose();
