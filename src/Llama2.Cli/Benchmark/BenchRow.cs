@@ -11,5 +11,5 @@ internal sealed record BenchRow(string What, int Tokens, int Batch, IReadOnlyLis
 {
     public double Median => MedianOf(Speeds);
 
-    public static double MedianOf(IReadOnlyList<double> numbers) => numbers.Order().ElementAt(numbers.Count / 2);
+    public static T MedianOf<T>(IReadOnlyCollection<T> values) => values.Order().ElementAt(values.Count / 2);
 }

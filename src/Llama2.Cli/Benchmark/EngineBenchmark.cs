@@ -168,9 +168,7 @@ internal sealed class EngineBenchmark(LlamaModel model, int repeats, TimeSpan wa
         }
 
         await prompt;
-        return (Median(alone), Median(beside), beside.Max());
-
-        static TimeSpan Median(List<TimeSpan> times) => times.Order().ElementAt(times.Count / 2);
+        return (BenchRow.MedianOf(alone), BenchRow.MedianOf(beside), beside.Max());
     }
 
     private async Task WarmUpAsync(Func<Task> run)

@@ -94,27 +94,21 @@ internal sealed class BenchCommand : Command
     }
 
     /// <summary>An option that takes a number of at least 1.</summary>
-    public static Option<int> Number(string name, string description, int value)
-    {
-        var option = new Option<int>(name) { Description = $"{description} [default: {value}]", HelpName = "N", DefaultValueFactory = _ => value };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1)
-            {
-                result.AddError($"{name}: at least 1 is needed.");
-            }
-        });
-        return option;
-    }
+    public static Option<int> Number(string name, string description, int value) =>
+        WithDefault(name, description, "N", value, number => number >= 1, "at least 1 is needed");
 
-    private static Option<double> Seconds(string name, string description, double value)
+    private static Option<double> Seconds(string name, string description, double value) =>
+        WithDefault(name, description, "SECONDS", value, seconds => seconds is >= 0 and <= 3600, "a number from 0 to 3600 is needed");
+
+    private static Option<T> WithDefault<T>(string name, string description, string helpName, T value, Predicate<T> fits, string demand)
+        where T : struct
     {
-        var option = new Option<double>(name) { Description = $"{description} [default: {value}]", HelpName = "SECONDS", DefaultValueFactory = _ => value };
+        var option = new Option<T>(name) { Description = $"{description} [default: {value}]", HelpName = helpName, DefaultValueFactory = _ => value };
         option.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is not (>= 0 and <= 3600))
+            if (!fits(result.GetValueOrDefault<T>()))
             {
-                result.AddError($"{name}: a number from 0 to 3600 is needed.");
+                result.AddError($"{name}: {demand}.");
             }
         });
         return option;

@@ -113,48 +113,42 @@ internal sealed unsafe class CpuAttention : IDisposable
     {
         int part = Math.DivRem(item, HeadGroups, out int headGroup), firstHead = headGroup * _headsAtOnce, heads = Math.Min(_headsAtOnce, _config.KeyValueHeadCount - firstHead);
         ref readonly QueryGroup group = ref _groups[_groupOfPart[part]];
-        int start = (part - group.FirstPart) * Span, length = Math.Min(Span, group.Length - start), stride = (length + Block - 1) / Block * Block;
-        float* queries = _scratch[worker].Floats, scores = queries + MostQueries * _config.HeadSize;
-        float* sums = scores + MostQueries * Span, widened = sums + MostQueries * _paddedSize;
+        int start = (part - group.FirstPart) * Span;
+        var work = new Work(group, firstHead, heads, start, Math.Min(Span, group.Length - start));
+        var room = new Room(_scratch[worker].Floats, _config);
         float* largest = stackalloc float[MostQueries], totals = stackalloc float[MostQueries];
 
         bool halves = group.Cache.Format == WeightFormat.F16;
         for (int head = 0; head < heads; head++)
         {
-            LoadQueries(group, firstHead + head, queries + head * group.Count * _config.HeadSize);
+            LoadQueries(group, firstHead + head, room.Queries + head * group.Count * _config.HeadSize);
         }
 
-        int rows = heads * group.Count;
-        bool scaled = halves && TensorPrimitives.MaxMagnitude(new ReadOnlySpan<float>(queries, rows * _config.HeadSize)) < LargestToScale;
+        bool scaled = halves && TensorPrimitives.MaxMagnitude(new ReadOnlySpan<float>(room.Queries, work.Rows * _config.HeadSize)) < LargestToScale;
         if (scaled)
         {
-            ElementKernels.Scale(queries, 1 / HalfBits.InPlaceOfRaised, rows * _config.HeadSize);
+            ElementKernels.Scale(room.Queries, 1 / HalfBits.InPlaceOfRaised, work.Rows * _config.HeadSize);
         }
 
-        byte** pages = (byte**)(widened + BlockFloats(_config));
-        if (!ListPages(group, firstHead, heads, start / Block, stride / Block, pages))
+        byte** pages = ListPages(work, room.Pages) ? room.Pages : null;
+        Score(work, room, scaled, pages);
+        for (int row = 0; row < work.Rows; row++)
         {
-            pages = null;
-        }
-
-        Score(group, firstHead, heads, start, length, queries, scaled, scores, stride, widened, pages);
-        for (int row = 0; row < rows; row++)
-        {
-            float* weights = scores + row * stride;
-            int visible = Math.Clamp(group.Visible(row % group.Count, _headGroup) - start, 0, length);
+            float* weights = room.Scores + row * work.Stride;
+            int visible = Math.Clamp(group.Visible(row % group.Count, _headGroup) - start, 0, work.Length);
             (largest[row], totals[row]) = ElementKernels.Exponentiate(weights, visible);
-            new Span<float>(weights + visible, length - visible).Clear();
+            new Span<float>(weights + visible, work.Length - visible).Clear();
             if (halves)
             {
                 ElementKernels.Scale(weights, 1 / HalfBits.InPlaceOfRaised, visible);
             }
         }
 
-        Weigh(group, firstHead, heads, start, length, scores, halves, stride, sums, widened, pages is null ? null : pages + stride / Block * heads * group.Cache.PiecePages);
-        for (int row = 0; row < rows; row++)
+        Weigh(work, room, halves, pages is null ? null : pages + work.Blocks * heads * group.Cache.PiecePages);
+        for (int row = 0; row < work.Rows; row++)
         {
             int head = firstHead + row / group.Count, query = row % group.Count;
-            float* sum = sums + row * _paddedSize;
+            float* sum = room.Sums + row * _paddedSize;
             if (group.Spans == 1)
             {
                 ElementKernels.Scale(sum, 1 / totals[row], _config.HeadSize);
@@ -169,48 +163,51 @@ internal sealed unsafe class CpuAttention : IDisposable
     }
 
     /// <summary>scores[head, query, position] = key · query, for the positions that a query sees and some further ones.</summary>
-    private void Score(in QueryGroup group, int firstHead, int heads, int start, int length, float* queries, bool scaled, float* scores, int stride, float* widened, byte** pages)
+    private void Score(in Work work, in Room room, bool scaled, byte** pages)
     {
+        QueryGroup group = work.Group;
         Tiling tiling = group.Tiling;
-        new Span<float>(scores, heads * group.Count * stride).Clear();
-        for (int at = 0; at < length; at += Block)
+        new Span<float>(room.Scores, work.Rows * work.Stride).Clear();
+        for (int at = 0; at < work.Length; at += Block)
         {
-            for (int head = 0; head < heads; head++, pages = Next(group, pages))
+            for (int head = 0; head < work.Heads; head++, pages = Next(group, pages))
             {
-                CpuKeyValueCache.Numbers keys = group.Cache.Read(_layer, firstHead + head, (start + at) / Block, areKeys: true, scaled, tiling.Tiles > 1, widened, pages);
+                CpuKeyValueCache.Numbers keys = group.Cache.Read(
+                    _layer, work.FirstHead + head, (work.Start + at) / Block, areKeys: true, scaled, tiling.Tiles > 1, room.Widened, pages);
                 for (int query = 0, rows; query < group.Count; query += rows)
                 {
                     rows = Math.Min(tiling.Rows, group.Count - query);
-                    if (group.Visible(query + rows - 1, _headGroup) > start + at)
+                    if (group.Visible(query + rows - 1, _headGroup) > work.Start + at)
                     {
                         int row = head * group.Count + query;
-                        Add(keys, 0, pages, queries + row * _config.HeadSize, _config.HeadSize, rows, _config.HeadSize, scores + row * stride + at, stride);
+                        Add(keys, 0, pages, room.Queries + row * _config.HeadSize, _config.HeadSize, rows, _config.HeadSize, room.Scores + row * work.Stride + at, work.Stride);
                     }
                 }
             }
         }
     }
 
-    /// <summary>sums[head, query] = Σ probability · value over the positions of the span.</summary>
-    private void Weigh(
-        in QueryGroup group, int firstHead, int heads, int start, int length, float* probabilities, bool scaled, int stride, float* sums, float* widened, byte** pages)
+    /// <summary>sums[head, query] = Σ probability · value over the positions of the span; the probabilities are where the scores were.</summary>
+    private void Weigh(in Work work, in Room room, bool scaled, byte** pages)
     {
+        QueryGroup group = work.Group;
         Tiling tiling = group.Tiling;
-        new Span<float>(sums, heads * group.Count * _paddedSize).Clear();
-        for (int at = 0; at < length; at += Block)
+        new Span<float>(room.Sums, work.Rows * _paddedSize).Clear();
+        for (int at = 0; at < work.Length; at += Block)
         {
-            for (int head = 0; head < heads; head++, pages = Next(group, pages))
+            for (int head = 0; head < work.Heads; head++, pages = Next(group, pages))
             {
-                CpuKeyValueCache.Numbers values = group.Cache.Read(_layer, firstHead + head, (start + at) / Block, areKeys: false, scaled, tiling.Tiles > 1, widened, pages);
-                int tokens = Math.Min(Block, length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
+                CpuKeyValueCache.Numbers values = group.Cache.Read(
+                    _layer, work.FirstHead + head, (work.Start + at) / Block, areKeys: false, scaled, tiling.Tiles > 1, room.Widened, pages);
+                int tokens = Math.Min(Block, work.Length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
                 for (int query = 0, rows; query < group.Count; query += rows)
                 {
                     rows = Math.Min(tiling.Rows, group.Count - query);
                     int row = head * group.Count + query;
-                    float* weights = probabilities + row * stride + at, to = sums + row * _paddedSize;
-                    for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > start + at; stripe++)
+                    float* probabilities = room.Scores + row * work.Stride + at, to = room.Sums + row * _paddedSize;
+                    for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > work.Start + at; stripe++)
                     {
-                        Add(values, stripe * stripeBytes, pages, weights, stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
+                        Add(values, stripe * stripeBytes, pages, probabilities, work.Stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
                     }
                 }
             }
@@ -238,19 +235,20 @@ internal sealed unsafe class CpuAttention : IDisposable
 
     /// <summary>Lists the pages of a span in the order in which they are read, and the first ones of what the thread will probably read then, the next heads.</summary>
     /// <returns>Whether to read ahead in pages, and whether that can be.</returns>
-    private bool ListPages(in QueryGroup group, int head, int heads, int first, int count, byte** pages)
+    private bool ListPages(in Work work, byte** pages)
     {
         const int Ahead = (int)PagesAhead.Pages;
-        CpuKeyValueCache cache = group.Cache;
-        int block = heads * cache.PiecePages, next = Math.Min(head + heads, _config.KeyValueHeadCount - heads);
+        CpuKeyValueCache cache = work.Group.Cache;
+        int first = work.Start / Block, count = work.Blocks, block = work.Heads * cache.PiecePages;
+        int next = Math.Min(work.FirstHead + work.Heads, _config.KeyValueHeadCount - work.Heads);
         if (ReadAheads.OfMemory != ReadAhead.Pages || count * block < Ahead || (2 * count + 1) * block + Ahead > MostPages)
         {
             return false;
         }
 
-        cache.ListPages(_layer, head, heads, first, count, areKeys: true, pages);
-        cache.ListPages(_layer, head, heads, first, count, areKeys: false, pages + count * block);
-        cache.ListPages(_layer, next, heads, first, (Ahead + block - 1) / block, areKeys: true, pages + 2 * count * block);
+        cache.ListPages(_layer, work.FirstHead, work.Heads, first, count, areKeys: true, pages);
+        cache.ListPages(_layer, work.FirstHead, work.Heads, first, count, areKeys: false, pages + count * block);
+        cache.ListPages(_layer, next, work.Heads, first, (Ahead + block - 1) / block, areKeys: true, pages + 2 * count * block);
         return true;
     }
 
@@ -312,5 +310,44 @@ internal sealed unsafe class CpuAttention : IDisposable
             int headGroup = config.HeadCount / config.KeyValueHeadCount, token = Math.DivRem(FirstQuery + query, headGroup, out int member);
             return ((nint)(FirstToken + token) * config.HeadCount + keyValueHead * headGroup + member) * config.HeadSize;
         }
+    }
+
+    /// <summary>An item of a thread: the queries of a group against the positions from <see cref="Start"/> on of some key-value heads.</summary>
+    private readonly record struct Work(QueryGroup Group, int FirstHead, int Heads, int Start, int Length)
+    {
+        public int Rows => Heads * Group.Count;
+
+        public int Blocks => (Length + Block - 1) / Block;
+
+        /// <summary>Distance of two rows of scores.</summary>
+        public int Stride => Blocks * Block;
+    }
+
+    /// <summary>What a thread works in.</summary>
+    private readonly struct Room
+    {
+        public Room(float* scratch, LlamaConfig config)
+        {
+            Queries = scratch;
+            Scores = Queries + MostQueries * config.HeadSize;
+            Sums = Scores + MostQueries * Span;
+            Widened = Sums + MostQueries * CpuKeyValueCache.PaddedHeadSize(config);
+            Pages = (byte**)(Widened + BlockFloats(config));
+        }
+
+        /// <summary>[heads, queries, head size].</summary>
+        public float* Queries { get; }
+
+        /// <summary>[heads, queries, positions].</summary>
+        public float* Scores { get; }
+
+        /// <summary>[heads, queries, padded head size].</summary>
+        public float* Sums { get; }
+
+        /// <summary>A block of keys or values as singles.</summary>
+        public float* Widened { get; }
+
+        /// <summary>A list of pages.</summary>
+        public byte** Pages { get; }
     }
 }

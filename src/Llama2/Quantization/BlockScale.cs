@@ -10,7 +10,8 @@ internal static class BlockScale
     /// <summary>Blocks of which the scales are stored at once.</summary>
     public const int AtOnce = 8;
 
-    private const float HalfOverflow = 65520;                                              // rounds to infinity as a half
+    /// <summary>The smallest number that rounds to infinity as a half.</summary>
+    public const float HalfOverflow = 65520;
 
     /// <summary>Stores a scale at the beginning of a block.</summary>
     /// <param name="format">The format, for the message.</param>

@@ -7,8 +7,6 @@ namespace Llama2;
 /// <summary>Rows of a checkpoint as floats.</summary>
 internal static class CheckpointTensorExtensions
 {
-    private const float HalfOverflow = 65520;                                              // rounds to infinity as a half
-
     /// <summary>Reads one row and decodes it.</summary>
     /// <param name="tensor">The tensor.</param>
     /// <param name="row">The row, from 0.</param>
@@ -68,7 +66,7 @@ internal static class CheckpointTensorExtensions
         {
             Span<float> weights = rented.AsSpan(0, tensor.Columns);
             tensor.ReadRow(row, weights);
-            if (format == WeightFormat.F16 && TensorPrimitives.MaxMagnitudeNumber<float>(weights) is >= HalfOverflow and < float.PositiveInfinity)
+            if (format == WeightFormat.F16 && TensorPrimitives.MaxMagnitudeNumber<float>(weights) is >= BlockScale.HalfOverflow and < float.PositiveInfinity)
             {
                 throw new ArgumentException($"A weight of {TensorPrimitives.MaxMagnitudeNumber<float>(weights)} is beyond half precision.");
             }
