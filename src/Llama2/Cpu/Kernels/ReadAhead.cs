@@ -48,6 +48,21 @@ internal readonly unsafe struct NearAhead : IReadAhead
     }
 }
 
+/// <summary>4 KiB ahead, past the second cache: for a stream that is used once beside inputs that are used again.</summary>
+internal readonly unsafe struct NonTemporalAhead : IReadAhead
+{
+    private const int Distance = 4096;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Of(byte* stream)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.PrefetchNonTemporal(stream + Distance);
+        }
+    }
+}
+
 /// <summary>Two distances: 4 KiB into the first cache, which is too late for memory that many lines are waited for, and 16 KiB into the second.</summary>
 internal readonly unsafe struct LinesAhead : IReadAhead
 {

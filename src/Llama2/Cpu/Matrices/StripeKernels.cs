@@ -146,6 +146,10 @@ internal static unsafe class StripeKernels
         {
             EachPanel<TRows, PagesAhead>(format, stripe, input, columns, sums);
         }
+        else if (TRows.Count == 1 && ahead == ReadAhead.None && format == WeightFormat.Q4_0)
+        {
+            EachPanel<TRows, NonTemporalAhead>(format, stripe, input, columns, sums);        // what Zen 4 does by itself is the best for the others only
+        }
         else if (TRows.Count == 1 && ahead == ReadAhead.None)
         {
             EachPanel<TRows, NothingAhead>(format, stripe, input, columns, sums);
