@@ -18,9 +18,9 @@ internal sealed class BenchCommand : Command
         """;
 
     private readonly ModelArguments _model = new();
-    private readonly Option<int[]> _prompt = Lengths("--prompt", "Prompts to read, in tokens", 128, 512);
-    private readonly Option<int[]> _depth = Lengths("--depth", "Tokens that are cached when decoding begins", 16);
-    private readonly Option<int[]> _batch = Lengths("--batch", "Sequences that decode at the same time", 1, 8);
+    private readonly Lengths _prompt = new("--prompt", "Prompts to read, in tokens", 128, 512);
+    private readonly Lengths _depth = new("--depth", "Tokens that are cached when decoding begins", 16);
+    private readonly Lengths _batch = new("--batch", "Sequences that decode at the same time", 1, 8);
     private readonly Option<int> _decode = Number("--decode", "Tokens to decode", 32);
     private readonly Option<int> _repeat = Number("--repeat", "Repetitions of each measurement", 5);
     private readonly Option<double> _warmUp = Seconds("--warm-up", "Seconds of each measurement that are not counted, once at least", 2);
@@ -45,7 +45,7 @@ internal sealed class BenchCommand : Command
     {
         LlamaModelOptions options = _model.Bind(parse);
         options.PromptLookup = false;
-        int[] prompts = parse.GetRequiredValue(_prompt), depths = parse.GetRequiredValue(_depth), batches = parse.GetRequiredValue(_batch);
+        int[] prompts = _prompt.Of(parse), depths = _depth.Of(parse), batches = _batch.Of(parse);
         options.MaxConcurrentSequences = Math.Max(options.MaxConcurrentSequences, batches.Max());
 
         long start = Stopwatch.GetTimestamp();
@@ -103,7 +103,7 @@ internal sealed class BenchCommand : Command
     private static Option<T> WithDefault<T>(string name, string description, string helpName, T value, Predicate<T> fits, string demand)
         where T : struct
     {
-        var option = new Option<T>(name) { Description = $"{description} [default: {value}]", HelpName = helpName, DefaultValueFactory = _ => value };
+        var option = new Option<T>(name) { Description = description, HelpName = helpName, DefaultValueFactory = _ => value };
         option.Validators.Add(result =>
         {
             if (!fits(result.GetValueOrDefault<T>()))
@@ -114,18 +114,26 @@ internal sealed class BenchCommand : Command
         return option;
     }
 
-    private static Option<int[]> Lengths(string name, string description, params int[] values)
+    /// <summary>An option that takes numbers of at least 1 with commas between them.</summary>
+    private sealed class Lengths : Option<int[]>
     {
-        string listed = string.Join(',', values);
-        return new Option<int[]>(name)
-        {
-            Description = $"{description} [default: {listed}]",
-            HelpName = "N,N,…",
-            DefaultValueFactory = _ => values,
-            CustomParser = Parse,
-        };
+        private readonly int[] _values;
 
-        int[]? Parse(ArgumentResult result)
+        public Lengths(string name, string description, params int[] values)
+            : base(name)
+        {
+            _values = values;
+            Description = $"{description} [default: {Listed}]";               // the library's own would list them in another way than they are written
+            HelpName = "N,N,…";
+            CustomParser = Parse;
+        }
+
+        private string Listed => string.Join(',', _values);
+
+        /// <summary>The numbers that were given, or the default.</summary>
+        public int[] Of(ParseResult parse) => parse.GetValue(this) is { Length: > 0 } given ? given : _values;
+
+        private int[]? Parse(ArgumentResult result)
         {
             string[] parts = result.Tokens.Count == 1 ? result.Tokens[0].Value.Split(',') : [];
             int[] numbers = [.. parts.Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0)];
@@ -134,7 +142,7 @@ internal sealed class BenchCommand : Command
                 return numbers;
             }
 
-            result.AddError($"{name}: numbers from 1, with commas between them, are expected, such as {listed}.");
+            result.AddError($"{Name}: numbers from 1, with commas between them, are expected, such as {Listed}.");
             return null;
         }
     }
