@@ -72,7 +72,7 @@ internal sealed unsafe class CpuBackend : LlamaBackend
         int widest = Math.Max(Math.Max(config.IntermediateSize, config.HiddenSize), config.HeadCount * config.HeadSize);
         int batch = Math.Min(options.BatchTokens, context);
         long logits = (long)config.VocabularySize * Math.Min(batch, options.MaxConcurrentSequences) * sizeof(float);
-        long perThread = CpuAttention.ScratchBytes(config) + sizeof(float) * (long)WeightMatrix.StripeRows * (widest + WeightMatrix.StripesAtOnce * batch);
+        long perThread = CpuAttention.ScratchBytes(config) + sizeof(float) * (long)WeightMatrix.StripeRows * widest + WeightMatrix.SumsBytes(batch);
         long perToken = CpuBuffers.BytesPerToken(config) + InputTiles.BytesPerRow(widest);
         return new MemoryEstimate(
             owned, mapped, CacheBytesPerToken(config, CacheFormat(checkpoint, options)), context, batch * perToken + threads * perThread + logits, adapterBytes);

@@ -13,7 +13,7 @@ internal sealed unsafe class CpuProducts : IDisposable
     private readonly CpuAdapterProducts _adapters;
     private readonly InputTiles _inputs = new();
     private readonly AlignedMemory[] _scratch;                           // per thread: a stripe that is packed, a row that is decoded
-    private readonly AlignedMemory[] _sums;                              // per thread: [stripes, inputs, 32]
+    private readonly AlignedMemory[] _sums;                              // per thread
     private readonly int[] _fetched;                                     // per thread: the last job whose inputs it has asked for
     private readonly Action<int, int> _fillBytes, _fillShorts, _fillChunks, _normalize, _swiGlu;
     private readonly Action<int, int, int> _multiply;
@@ -40,10 +40,9 @@ internal sealed unsafe class CpuProducts : IDisposable
     public void Prepare(LlamaBatch batch)
     {
         _adapters.Prepare(batch);
-        long bytes = sizeof(float) * (long)batch.Tokens.Length * WeightMatrix.StripeRows * WeightMatrix.StripesAtOnce;
         for (int worker = 0; worker < _sums.Length; worker++)
         {
-            AlignedMemory.Reserve(ref _sums[worker], bytes);
+            AlignedMemory.Reserve(ref _sums[worker], WeightMatrix.SumsBytes(batch.Tokens.Length));
         }
     }
 

@@ -22,77 +22,81 @@ internal static unsafe class ByteTiles
     /// <param name="scales">[16] raised halves behind the weights of each block.</param>
     /// <param name="input">The inputs.</param>
     /// <param name="blocks">Blocks of 32 columns.</param>
-    /// <param name="sums">[inputs, <paramref name="stride"/>].</param>
+    /// <param name="panels">Panels of 16 rows, one behind the other; several only where a register holds all rows of one.</param>
+    /// <param name="sums">[inputs, <paramref name="stride"/>], of each panel 16 sums behind those of the one before.</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void OneRegister<TRows, TWeights, TBytes, TFloats, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, float* sums, int stride)
+    public static void OneRegister<TRows, TWeights, TBytes, TFloats, TAhead>(byte* weights, ushort* scales, ByteTile input, int blocks, int panels, float* sums, int stride)
         where TRows : struct, ITileRows
         where TWeights : struct, IBlockWeights
         where TBytes : struct, IByteLanes<TBytes, TFloats>
         where TFloats : struct, IFloatLanes<TFloats>
         where TAhead : struct, IReadAhead
     {
-        TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default, f6 = default, f7 = default;
-        sbyte* x = input.Values;
-        int* starts = input.Starts(TWeights.Offset);
-        for (int block = 0; block < blocks; block++)
+        for (; panels > 0; panels--, sums += PanelRows)
         {
-            int* start = starts + (nint)block * TRows.Count;
-            TBytes s0 = TWeights.Start<TBytes, TFloats>(start[0]);
-            TBytes s1 = TRows.Count > 1 ? TWeights.Start<TBytes, TFloats>(start[1]) : default;
-            TBytes s2 = TRows.Count > 2 ? TWeights.Start<TBytes, TFloats>(start[2]) : default;
-            TBytes s3 = TRows.Count > 3 ? TWeights.Start<TBytes, TFloats>(start[3]) : default;
-            TBytes s4 = TRows.Count > 4 ? TWeights.Start<TBytes, TFloats>(start[4]) : default;
-            TBytes s5 = TRows.Count > 5 ? TWeights.Start<TBytes, TFloats>(start[5]) : default;
-            TBytes s6 = TRows.Count > 6 ? TWeights.Start<TBytes, TFloats>(start[6]) : default;
-            TBytes s7 = TRows.Count > 7 ? TWeights.Start<TBytes, TFloats>(start[7]) : default;
-            for (int two = 0; two < 4; two++)
+            TFloats f0 = default, f1 = default, f2 = default, f3 = default, f4 = default, f5 = default, f6 = default, f7 = default;
+            sbyte* x = input.Values;
+            int* starts = input.Starts(TWeights.Offset);
+            for (int block = 0; block < blocks; block++)
             {
-                (TBytes w, TBytes next) = TWeights.Load<TBytes, TFloats>(weights);
-                s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
-                s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
-                s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
-                s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
-                s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
-                s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
-                s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
-                s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
-                w = next;
-                x += 4 * TRows.Count;
-                s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
-                s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
-                s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
-                s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
-                s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
-                s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
-                s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
-                s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
-                x += 4 * TRows.Count;
-                default(TAhead).Of(weights);
-                if (TWeights.Lines > 1)
+                int* start = starts + (nint)block * TRows.Count;
+                TBytes s0 = TWeights.Start<TBytes, TFloats>(start[0]);
+                TBytes s1 = TRows.Count > 1 ? TWeights.Start<TBytes, TFloats>(start[1]) : default;
+                TBytes s2 = TRows.Count > 2 ? TWeights.Start<TBytes, TFloats>(start[2]) : default;
+                TBytes s3 = TRows.Count > 3 ? TWeights.Start<TBytes, TFloats>(start[3]) : default;
+                TBytes s4 = TRows.Count > 4 ? TWeights.Start<TBytes, TFloats>(start[4]) : default;
+                TBytes s5 = TRows.Count > 5 ? TWeights.Start<TBytes, TFloats>(start[5]) : default;
+                TBytes s6 = TRows.Count > 6 ? TWeights.Start<TBytes, TFloats>(start[6]) : default;
+                TBytes s7 = TRows.Count > 7 ? TWeights.Start<TBytes, TFloats>(start[7]) : default;
+                for (int two = 0; two < 4; two++)
                 {
-                    default(TAhead).Of(weights + LineBytes);
+                    (TBytes w, TBytes next) = TWeights.Load<TBytes, TFloats>(weights);
+                    s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
+                    s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
+                    s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
+                    s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
+                    s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
+                    s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                    s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
+                    s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
+                    w = next;
+                    x += 4 * TRows.Count;
+                    s0 = TBytes.Add(s0, w, TBytes.Broadcast(x));
+                    s1 = TRows.Count > 1 ? TBytes.Add(s1, w, TBytes.Broadcast(x + 4)) : s1;
+                    s2 = TRows.Count > 2 ? TBytes.Add(s2, w, TBytes.Broadcast(x + 8)) : s2;
+                    s3 = TRows.Count > 3 ? TBytes.Add(s3, w, TBytes.Broadcast(x + 12)) : s3;
+                    s4 = TRows.Count > 4 ? TBytes.Add(s4, w, TBytes.Broadcast(x + 16)) : s4;
+                    s5 = TRows.Count > 5 ? TBytes.Add(s5, w, TBytes.Broadcast(x + 20)) : s5;
+                    s6 = TRows.Count > 6 ? TBytes.Add(s6, w, TBytes.Broadcast(x + 24)) : s6;
+                    s7 = TRows.Count > 7 ? TBytes.Add(s7, w, TBytes.Broadcast(x + 28)) : s7;
+                    x += 4 * TRows.Count;
+                    default(TAhead).Of(weights);
+                    if (TWeights.Lines > 1)
+                    {
+                        default(TAhead).Of(weights + LineBytes);
+                    }
+
+                    weights += TWeights.Lines * LineBytes;
                 }
 
-                weights += TWeights.Lines * LineBytes;
+                float* xScales = input.Scales + (nint)block * TRows.Count;
+                default(TAhead).Of((byte*)scales);                                         // blocks are no whole number of lines
+                TFloats scale = TFloats.LoadRaisedHalves(scales);
+                scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
+                weights += ScaleBytes;
+                f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
+                f1 = TRows.Count > 1 ? TFloats.MultiplyAdd(TBytes.ToFloats(s1), TFloats.Multiply(scale, TFloats.Broadcast(xScales[1])), f1) : f1;
+                f2 = TRows.Count > 2 ? TFloats.MultiplyAdd(TBytes.ToFloats(s2), TFloats.Multiply(scale, TFloats.Broadcast(xScales[2])), f2) : f2;
+                f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(s3), TFloats.Multiply(scale, TFloats.Broadcast(xScales[3])), f3) : f3;
+                f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(s4), TFloats.Multiply(scale, TFloats.Broadcast(xScales[4])), f4) : f4;
+                f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(s5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
+                f6 = TRows.Count > 6 ? TFloats.MultiplyAdd(TBytes.ToFloats(s6), TFloats.Multiply(scale, TFloats.Broadcast(xScales[6])), f6) : f6;
+                f7 = TRows.Count > 7 ? TFloats.MultiplyAdd(TBytes.ToFloats(s7), TFloats.Multiply(scale, TFloats.Broadcast(xScales[7])), f7) : f7;
             }
 
-            float* xScales = input.Scales + (nint)block * TRows.Count;
-            default(TAhead).Of((byte*)scales);                                         // blocks are no whole number of lines
-            TFloats scale = TFloats.LoadRaisedHalves(scales);
-            scales += (4 * TWeights.Lines * LineBytes + ScaleBytes) / sizeof(ushort);
-            weights += ScaleBytes;
-            f0 = TFloats.MultiplyAdd(TBytes.ToFloats(s0), TFloats.Multiply(scale, TFloats.Broadcast(xScales[0])), f0);
-            f1 = TRows.Count > 1 ? TFloats.MultiplyAdd(TBytes.ToFloats(s1), TFloats.Multiply(scale, TFloats.Broadcast(xScales[1])), f1) : f1;
-            f2 = TRows.Count > 2 ? TFloats.MultiplyAdd(TBytes.ToFloats(s2), TFloats.Multiply(scale, TFloats.Broadcast(xScales[2])), f2) : f2;
-            f3 = TRows.Count > 3 ? TFloats.MultiplyAdd(TBytes.ToFloats(s3), TFloats.Multiply(scale, TFloats.Broadcast(xScales[3])), f3) : f3;
-            f4 = TRows.Count > 4 ? TFloats.MultiplyAdd(TBytes.ToFloats(s4), TFloats.Multiply(scale, TFloats.Broadcast(xScales[4])), f4) : f4;
-            f5 = TRows.Count > 5 ? TFloats.MultiplyAdd(TBytes.ToFloats(s5), TFloats.Multiply(scale, TFloats.Broadcast(xScales[5])), f5) : f5;
-            f6 = TRows.Count > 6 ? TFloats.MultiplyAdd(TBytes.ToFloats(s6), TFloats.Multiply(scale, TFloats.Broadcast(xScales[6])), f6) : f6;
-            f7 = TRows.Count > 7 ? TFloats.MultiplyAdd(TBytes.ToFloats(s7), TFloats.Multiply(scale, TFloats.Broadcast(xScales[7])), f7) : f7;
+            TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, f6, f7, sums, stride);
         }
-
-        TileSums.Store<TRows, TFloats>(f0, f1, f2, f3, f4, f5, f6, f7, sums, stride);
     }
 
     /// <summary>One register of rows, weights of 8 bits, each taken as two nibbles: for processors whose byte products would not fit their sums.</summary>

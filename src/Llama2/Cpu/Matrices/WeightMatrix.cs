@@ -14,11 +14,10 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Rows that are multiplied together; a stripe is the unit of work of a thread.</summary>
     public const int StripeRows = FloatTiles.StripeRows;
 
-    /// <summary>The most stripes that share one pass over the inputs.</summary>
-    public const int StripesAtOnce = 4;
-
     private const int ChunkColumns = InputTiles.ChunkColumns;
     private const int ColumnBytes = StripeRows * sizeof(float);               // of a stripe of F32
+    private const int StripesOfInputs = 4;                                    // that share one pass over the inputs
+    private const int StripesOfTile = 64;                                     // that a kernel takes at once where there is nothing but a tile of inputs
     private const int CachedBytes = 512 << 10;                                // of the second cache, for weights that share a pass over integer inputs
 
     private readonly nint _stripeBytes;
@@ -82,7 +81,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         (Stripes, Inputs) = (StripesOf(rows), StripePacker.InputsOf(format, columns));
         _rowBytes = checked((int)format.RowBytes(columns));
         _stripeBytes = (nint)StripePacker.StripeBytes(format, columns);
-        _atOnce = Inputs != InputNumbers.Floats ? (int)Math.Clamp(CachedBytes / _stripeBytes, 1, StripesAtOnce) : StripesAtOnce;
+        _atOnce = Inputs != InputNumbers.Floats ? (int)Math.Clamp(CachedBytes / _stripeBytes, 1, StripesOfInputs) : StripesOfInputs;
     }
 
     public WeightFormat Format { get; }
@@ -113,6 +112,11 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     /// <summary>Stripes of a number of rows; the last may be in part empty.</summary>
     public static int StripesOf(int rows) => (rows + StripeRows - 1) / StripeRows;
+
+    /// <summary>Bytes that a thread needs for sums.</summary>
+    /// <param name="inputs">The most inputs of a multiplication.</param>
+    public static long SumsBytes(int inputs) =>
+        sizeof(float) * StripeRows * Math.Max((long)StripesOfInputs * inputs, StripesOfTile * Math.Min(inputs, StripeKernels.MostInputs));
 
     /// <summary>Bytes of a packed matrix.</summary>
     public static long PackedBytes(WeightFormat format, int rows, int columns) =>
@@ -146,15 +150,16 @@ internal sealed unsafe class WeightMatrix : IDisposable
     /// <param name="inputs">The inputs, as <see cref="Inputs"/> says; more than <see cref="MostInputs"/> floats in chunks.</param>
     /// <param name="output">[inputs, rows].</param>
     /// <param name="add">Whether the product is added to the output.</param>
-    /// <param name="sums">[<see cref="StripesAtOnce"/>, inputs, 32] floats of the calling thread.</param>
+    /// <param name="sums"><see cref="SumsBytes"/> of the calling thread.</param>
     /// <param name="scratch"><see cref="ScratchBytes"/> of the calling thread.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Multiply(int first, int end, InputTiles inputs, float* output, bool add, float* sums, byte* scratch)
     {
+        int most = Inputs != InputNumbers.Floats && inputs.Tiling.Tiles == 1 ? StripesOfTile : _atOnce;
         for (int stripes; first < end; first += stripes)
         {
             bool here = first < PackedStripes, ordinaryHere = false;
-            stripes = here ? Math.Min(_atOnce, Math.Min(end, PackedStripes) - first) : 1;
+            stripes = here ? Math.Min(most, Math.Min(end, PackedStripes) - first) : 1;
             byte* weights = here ? _stripes + first * _stripeBytes : scratch;
             ReadOnlySpan<bool> ordinary = here ? _ordinary.AsSpan(first, stripes) : new ReadOnlySpan<bool>(ref ordinaryHere);
             if (!here)
@@ -175,17 +180,19 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
     public void Dispose() => _owned?.Dispose();
 
-    /// <summary>Brings sums of a stripe to where they belong.</summary>
-    /// <param name="sums">[inputs, 32].</param>
+    /// <summary>Brings sums of stripes to where they belong.</summary>
+    /// <param name="sums">[inputs, stripes, 32].</param>
     /// <param name="inputs">Inputs.</param>
-    /// <param name="count">Rows of the stripe.</param>
-    /// <param name="output">[inputs, <paramref name="stride"/>].</param>
-    /// <param name="stride">Distance of two inputs' outputs.</param>
+    /// <param name="first">The first stripe.</param>
+    /// <param name="stripes">Stripes.</param>
+    /// <param name="output">[inputs, rows of the matrix].</param>
     /// <param name="add">Whether the sums are added to what is there.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Deliver(float* sums, int inputs, int count, float* output, nint stride, bool add)
+    private void Deliver(float* sums, int inputs, int first, int stripes, float* output, bool add)
     {
-        for (int input = 0; input < inputs; input++, sums += StripeRows, output += stride)
+        output += first * StripeRows;
+        int count = Math.Min(stripes * StripeRows, Rows - first * StripeRows);
+        for (int input = 0; input < inputs; input++, sums += stripes * StripeRows, output += Rows)
         {
             int row = 0;
             for (; row <= count - Vector256<float>.Count; row += Vector256<float>.Count)
@@ -215,25 +222,29 @@ internal sealed unsafe class WeightMatrix : IDisposable
         for (int tile = 0; tile < inputs.Tiling.Tiles; tile++)
         {
             int rows = inputs.Tiling.RowsOf(tile);
-            for (int i = 0; i < ordinary.Length; i++)
+            float* outputs = output + (nint)tile * inputs.Tiling.Rows * Rows;
+            for (int i = 0, count; i < ordinary.Length; i += count)
             {
-                if (!ordinary[i])
+                bool take = ordinary[i];
+                count = ordinary[i..].IndexOf(!take);
+                count = count < 0 ? ordinary.Length - i : count;
+                if (!take)
                 {
                     continue;
                 }
 
-                byte* stripe = weights + i * _stripeBytes;
+                byte* stripes = weights + i * _stripeBytes;
                 bool cached = tile > 0 || inCache;
                 if (Inputs == InputNumbers.Bytes)
                 {
-                    StripeKernels.MultiplyBytes(Format, stripe, inputs.Bytes(tile), rows, Columns, sums, cached);
+                    StripeKernels.MultiplyBytes(Format, stripes, count, inputs.Bytes(tile), rows, Columns, sums, cached);
                 }
                 else
                 {
-                    StripeKernels.MultiplyShorts(stripe, inputs.Shorts(tile), rows, Columns, sums, cached);
+                    StripeKernels.MultiplyShorts(stripes, count, inputs.Shorts(tile), rows, Columns, sums, cached);
                 }
 
-                Deliver(sums, rows, RowsOf(first + i), output + (nint)tile * inputs.Tiling.Rows * Rows + (first + i) * StripeRows, Rows, add);
+                Deliver(sums, rows, first + i, count, outputs, add);
             }
         }
 
@@ -282,7 +293,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
 
         for (int i = 0; i < stripes; i++)
         {
-            Deliver(sums + i * stripeSums, inputs.Count, RowsOf(first + i), output + (first + i) * StripeRows, Rows, add);
+            Deliver(sums + i * stripeSums, inputs.Count, first + i, 1, output, add);
         }
 
         byte* At(int stripe, int column) => weights + stripe * _stripeBytes + column * (nint)ColumnBytes;

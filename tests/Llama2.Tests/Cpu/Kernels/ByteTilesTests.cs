@@ -54,7 +54,7 @@ public unsafe class ByteTilesTests
         float[] both = new float[32 * rows], each = new float[32 * rows];
         fixed (float* to = both)
         {
-            StripeKernels.MultiplyBytes(WeightFormat.Q8_0, stripe.Pointer, inputs.Tiles.Bytes(0), rows, Columns, to, cached: true);
+            StripeKernels.MultiplyBytes(WeightFormat.Q8_0, stripe.Pointer, 1, inputs.Tiles.Bytes(0), rows, Columns, to, cached: true);
         }
 
         fixed (float* to = each)
@@ -87,7 +87,7 @@ public unsafe class ByteTilesTests
             float[] x = [.. Enumerable.Repeat(input, Columns)];
             using var stripe = new PackedStripe(format, [.. Enumerable.Repeat(weight, Columns * 32)], Columns);
             using var inputs = new RandomInputs(x, Columns);
-            StripeKernels.MultiplyBytes(format, stripe.Pointer, inputs.Tiles.Bytes(0), 1, Columns, sums, cached: false);
+            StripeKernels.MultiplyBytes(format, stripe.Pointer, 1, inputs.Tiles.Bytes(0), 1, Columns, sums, cached: false);
             double expected = stripe.Decoded[0].Zip(x, (w, v) => (double)w * v).Sum();
             for (int row = 0; row < 32; row++)
             {
@@ -147,7 +147,8 @@ public unsafe class ByteTilesTests
         where TFloats : struct, IFloatLanes<TFloats>
     {
         public Kernel Get<TRows>()
-            where TRows : struct, ITileRows => ByteTiles.OneRegister<TRows, TWeights, TBytes, TFloats, LinesAhead>;
+            where TRows : struct, ITileRows => (weights, scales, input, blocks, sums, stride) =>
+                ByteTiles.OneRegister<TRows, TWeights, TBytes, TFloats, LinesAhead>(weights, scales, input, blocks, panels: 1, sums, stride);
     }
 
     private sealed class SplitBytes<TBytes, TFloats> : ITileKernels<Kernel>

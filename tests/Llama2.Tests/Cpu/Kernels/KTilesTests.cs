@@ -84,7 +84,7 @@ public unsafe class KTilesTests
             double expected = stripe.Decoded[0].Sum(weight => (double)weight * value);
             fixed (float* to = sums)
             {
-                StripeKernels.MultiplyBytes(format, stripe.Pointer, inputs.Tiles.Bytes(0), 6, Columns, to, cached: true);
+                StripeKernels.MultiplyBytes(format, stripe.Pointer, 1, inputs.Tiles.Bytes(0), 6, Columns, to, cached: true);
             }
 
             for (int input = 0; input < 6; input++)
@@ -135,6 +135,7 @@ public unsafe class KTilesTests
         where TFloats : struct, IFloatLanes<TFloats>
     {
         public Kernel Get<TRows>()
-            where TRows : struct, ITileRows => KTiles.Multiply<TRows, TWeights, TBytes, TFloats, LinesAhead>;
+            where TRows : struct, ITileRows => (panel, row, input, superblocks, sums, stride) =>
+                KTiles.Multiply<TRows, TWeights, TBytes, TFloats, LinesAhead>(panel, row, input, superblocks, panels: 1, sums, stride);
     }
 }

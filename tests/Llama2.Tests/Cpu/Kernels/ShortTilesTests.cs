@@ -60,7 +60,7 @@ public unsafe class ShortTilesTests
         float[] x = [.. Enumerable.Range(0, Columns).Select(column => inputSign * (oneColumn && column % 32 != 5 ? 0f : 1f))];
         using var stripe = new PackedStripe(WeightFormat.F16, [.. Enumerable.Repeat(sign * 1.9990234f, Columns * 32)], Columns);
         using var inputs = new RandomInputs(x, Columns, most: 6);
-        StripeKernels.MultiplyShorts(stripe.Pointer, inputs.Tiles.Shorts(0), 1, Columns, sums, cached: false);
+        StripeKernels.MultiplyShorts(stripe.Pointer, 1, inputs.Tiles.Shorts(0), 1, Columns, sums, cached: false);
         double expected = stripe.Decoded[0].Zip(x, (w, v) => (double)w * v).Sum();
         for (int row = 0; row < 32; row++)
         {
