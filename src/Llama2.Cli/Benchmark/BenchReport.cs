@@ -8,10 +8,16 @@ internal sealed class BenchReport
 {
     public required TimeSpan Load { get; init; }
 
+    /// <summary>The system's part of the processor time of <see cref="Load"/>: most of it gives and clears memory.</summary>
+    public required double LoadInSystem { get; init; }
+
     public required TimeSpan LoadToFirstToken { get; init; }
 
     /// <summary>From the start until all weights were in the kernels' order, or as near to it as the options allow; not before the first token.</summary>
     public required TimeSpan LoadToPacked { get; init; }
+
+    /// <summary>The system's part of the processor time of <see cref="LoadToPacked"/>.</summary>
+    public required double PackedInSystem { get; init; }
 
     public MachineSpeed Machine { get; set; }
 
@@ -43,10 +49,11 @@ internal sealed class BenchReport
         json.WriteNumber("short_gmac_per_second", Machine.ShortProductsPerSecond / 1e9);
         json.WriteNumber("byte_gmac_per_second", Machine.ByteProductsPerSecond / 1e9);
         json.WriteNumber("nibble_gmac_per_second", Machine.NibbleProductsPerSecond / 1e9);
-        json.WriteNumber("new_memory_gb_per_second", Machine.NewMemoryBytesPerSecond / 1e9);
         json.WriteNumber("load_seconds", Load.TotalSeconds);
+        json.WriteNumber("load_system_fraction", LoadInSystem);
         json.WriteNumber("load_to_first_token_seconds", LoadToFirstToken.TotalSeconds);
         json.WriteNumber("load_to_packed_seconds", LoadToPacked.TotalSeconds);
+        json.WriteNumber("load_to_packed_system_fraction", PackedInSystem);
         json.WriteNumber("peak_memory_bytes", PeakMemory);
         json.WriteNumber("allocated_bytes_per_pass", AllocatedPerPass);
         json.WriteNumber("allocated_bytes_per_token", AllocatedPerToken);
@@ -84,8 +91,8 @@ internal sealed class BenchReport
     {
         var text = new StringBuilder();
         Line($"{info.Kernels}, {info.Threads} threads, {info.WeightFormats}, .NET {Environment.Version}");
-        Line($"machine: reads the weights at {Reading / 1e9:0.0} GB/s, multiplies {Machine.FloatProductsPerSecond / 1e9:0} G singles/s, {Machine.ShortProductsPerSecond / 1e9:0} G shorts/s, {Machine.ByteProductsPerSecond / 1e9:0} G bytes/s, {Machine.NibbleProductsPerSecond / 1e9:0} G nibbles/s, gives new memory at {Machine.NewMemoryBytesPerSecond / 1e9:0.0} GB/s");
-        Line($"load {Load.TotalSeconds:0.00} s, to first token {LoadToFirstToken.TotalSeconds:0.00} s, all packed after {LoadToPacked.TotalSeconds:0.00} s, peak memory {ByteSize.Format(PeakMemory)}, allocated per decoded token {AllocatedPerPass:0} bytes in the pass, {AllocatedPerToken:0} with engine and updates");
+        Line($"machine: reads the weights at {Reading / 1e9:0.0} GB/s, multiplies {Machine.FloatProductsPerSecond / 1e9:0} G singles/s, {Machine.ShortProductsPerSecond / 1e9:0} G shorts/s, {Machine.ByteProductsPerSecond / 1e9:0} G bytes/s, {Machine.NibbleProductsPerSecond / 1e9:0} G nibbles/s");
+        Line($"load {Load.TotalSeconds:0.00} s, {LoadInSystem:0 %} of it the system's; to first token {LoadToFirstToken.TotalSeconds:0.00} s; all packed after {LoadToPacked.TotalSeconds:0.00} s, {PackedInSystem:0 %} of it the system's; peak memory {ByteSize.Format(PeakMemory)}, allocated per decoded token {AllocatedPerPass:0} bytes in the pass, {AllocatedPerToken:0} with engine and updates");
         Line($"{"",-8} {"tokens",6} {"batch",5} {"tokens/s",10} {"slowest",9} {"fastest",9} {"of the floor",12}");
         foreach (BenchRow row in Rows)
         {

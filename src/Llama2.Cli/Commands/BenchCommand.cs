@@ -49,8 +49,10 @@ internal sealed class BenchCommand : Command
         options.MaxConcurrentSequences = Math.Max(options.MaxConcurrentSequences, batches.Max());
 
         long start = Stopwatch.GetTimestamp();
+        Environment.ProcessCpuUsage usage = Environment.CpuUsage;
         using LlamaModel model = await _model.LoadAsync(parse, options, terminal, cancellationToken);
         TimeSpan load = Stopwatch.GetElapsedTime(start);
+        double loadInSystem = InSystem(usage);
         await foreach (GenerationUpdate update in model.Engine.GenerateAsync([.. Enumerable.Range(0, 16)], new() { MaxNewTokens = 1, IgnoreEos = true }, cancellationToken))
         {
         }
@@ -58,7 +60,14 @@ internal sealed class BenchCommand : Command
         TimeSpan firstToken = Stopwatch.GetElapsedTime(start);
         var benchmark = new EngineBenchmark(model, parse.GetValue(_repeat), TimeSpan.FromSeconds(parse.GetValue(_warmUp)));
         benchmark.WaitUntilPacked();
-        var report = new BenchReport { Load = load, LoadToFirstToken = firstToken, LoadToPacked = Stopwatch.GetElapsedTime(start) };
+        var report = new BenchReport
+        {
+            Load = load,
+            LoadInSystem = loadInSystem,
+            LoadToFirstToken = firstToken,
+            LoadToPacked = Stopwatch.GetElapsedTime(start),
+            PackedInSystem = InSystem(usage),
+        };
         report.AllocatedPerPass = benchmark.AllocationPerPass(Math.Min(parse.GetValue(_decode), model.ContextLength));
         foreach (int tokens in prompts)
         {
@@ -88,7 +97,7 @@ internal sealed class BenchCommand : Command
         }
 
         terminal.Error.WriteLine("measuring the machine");
-        report.Machine = MachineSpeed.Measure(model.Info.Threads, model.Info.WeightBytes);
+        report.Machine = MachineSpeed.Measure(model.Info.Threads);
         terminal.Output.Write(parse.GetValue(_json) ? report.ToJson(model.Info) + "\n" : report.ToText(model.Info));
         return CommandLine.Success;
     }
@@ -96,6 +105,14 @@ internal sealed class BenchCommand : Command
     /// <summary>An option that takes a number of at least 1.</summary>
     public static Option<int> Number(string name, string description, int value) =>
         WithDefault(name, description, "N", value, number => number >= 1, "at least 1 is needed");
+
+    /// <summary>The system's part of the processor time that this process has used since.</summary>
+    private static double InSystem(Environment.ProcessCpuUsage since)
+    {
+        Environment.ProcessCpuUsage now = Environment.CpuUsage;
+        double all = (now.TotalTime - since.TotalTime).TotalSeconds;
+        return all > 0 ? (now.PrivilegedTime - since.PrivilegedTime).TotalSeconds / all : 0;
+    }
 
     private static Option<double> Seconds(string name, string description, double value) =>
         WithDefault(name, description, "SECONDS", value, seconds => seconds is >= 0 and <= 3600, "a number from 0 to 3600 is needed");

@@ -3,42 +3,22 @@ using System.Runtime.CompilerServices;
 
 namespace Llama2;
 
-/// <summary>How fast this machine could multiply at best, measured: the floors that reading a prompt is held against; and how fast it gives memory to a load.</summary>
+/// <summary>How fast this machine could multiply at best, measured: the floors that reading a prompt is held against.</summary>
 /// <param name="FloatProductsPerSecond">Fused multiply-adds of singles in registers: one product and one addition each.</param>
 /// <param name="ShortProductsPerSecond">Products of 16-bit integers with their additions, by the kernel of F16 and BF16 on operands in the first cache.</param>
 /// <param name="ByteProductsPerSecond">Products of bytes with their additions, by the kernel of Q8_0 on operands in the first caches.</param>
 /// <param name="NibbleProductsPerSecond">The same by the kernel of Q4_0.</param>
-/// <param name="NewMemoryBytesPerSecond">Memory that the process has not had before, cleared by the system at its first use.</param>
 internal readonly record struct MachineSpeed(
-    double FloatProductsPerSecond, double ShortProductsPerSecond, double ByteProductsPerSecond, double NibbleProductsPerSecond, double NewMemoryBytesPerSecond)
+    double FloatProductsPerSecond, double ShortProductsPerSecond, double ByteProductsPerSecond, double NibbleProductsPerSecond)
 {
     private const int Rounds = 5;
-    private const long MostNewMemory = 1 << 30;
 
     /// <summary>Measures for about a second: the best of several rounds, since a neighbour can only make them slower.</summary>
     /// <param name="threads">Threads, as for a model.</param>
-    /// <param name="weightBytes">Bytes of a model: so much new memory is asked for, a gigabyte at most, once, since the second time it would not be new.</param>
-    public static MachineSpeed Measure(int threads, long weightBytes)
+    public static MachineSpeed Measure(int threads)
     {
         using var workers = new WorkerGroup(threads);
-        double memory = NewMemory(Math.Min(weightBytes, MostNewMemory), workers);
-        return new(Floats(workers), Integers(WeightFormat.F16, workers), Integers(WeightFormat.Q8_0, workers), Integers(WeightFormat.Q4_0, workers), memory);
-    }
-
-    private static unsafe double NewMemory(long bytes, WorkerGroup workers)
-    {
-        const int Piece = 2 << 20, Page = 4096;
-        long start = Stopwatch.GetTimestamp();
-        using var memory = new AlignedMemory(bytes);
-        byte* first = memory.Pointer;
-        workers.For((int)((bytes + Piece - 1) / Piece), (_, piece) =>
-        {
-            for (long at = (long)piece * Piece; at < Math.Min(bytes, (piece + 1L) * Piece); at += Page)
-            {
-                first[at] = 1;
-            }
-        });
-        return bytes / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new(Floats(workers), Integers(WeightFormat.F16, workers), Integers(WeightFormat.Q8_0, workers), Integers(WeightFormat.Q4_0, workers));
     }
 
     private static unsafe double Floats(WorkerGroup workers)

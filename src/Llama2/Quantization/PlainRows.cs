@@ -24,6 +24,13 @@ internal static class PlainRows
         }
 
         int i = 0;
+        for (; Vector512.IsHardwareAccelerated && i <= halves.Length - 32; i += 32)
+        {
+            (Vector512<int> first, Vector512<int> second) = Vector512.Widen(Vector512.Create(halves[i..]));
+            HalfBits.FiniteToSingle(first).CopyTo(destination[i..]);
+            HalfBits.FiniteToSingle(second).CopyTo(destination[(i + 16)..]);
+        }
+
         for (; i <= halves.Length - 16; i += 16)
         {
             (Vector256<int> first, Vector256<int> second) = Vector256.Widen(Vector256.Create(halves[i..]));

@@ -20,10 +20,13 @@ public sealed class BenchCommandTests(TinyModelFixture model) : IClassFixture<Ti
             Assert.InRange(row.GetProperty("tokens_per_second").GetDouble(), row.GetProperty("slowest").GetDouble(), row.GetProperty("fastest").GetDouble());
             Assert.True(row.GetProperty("fraction_of_floor").GetDouble() > 0);
         });
-        foreach (string name in new[] { "read_gb_per_second", "float_gmac_per_second", "short_gmac_per_second", "byte_gmac_per_second", "new_memory_gb_per_second", "load_seconds", "load_to_first_token_seconds", "load_to_packed_seconds", "peak_memory_bytes", "second_turn_fraction", "between_tokens_beside_prompt_ms" })
+        foreach (string name in new[] { "read_gb_per_second", "float_gmac_per_second", "short_gmac_per_second", "byte_gmac_per_second", "load_seconds", "load_to_first_token_seconds", "load_to_packed_seconds", "peak_memory_bytes", "second_turn_fraction", "between_tokens_beside_prompt_ms" })
         {
             Assert.True(json.GetProperty(name).GetDouble() > 0, name);
         }
+
+        Assert.InRange(json.GetProperty("load_system_fraction").GetDouble(), 0, 1);
+        Assert.InRange(json.GetProperty("load_to_packed_system_fraction").GetDouble(), 0, 1);
     }
 
     [Fact]
