@@ -180,7 +180,7 @@ internal sealed unsafe class CpuAttention : IDisposable
                     if (group.Visible(query + rows - 1, _headGroup) > work.Start + at)
                     {
                         int row = head * group.Count + query;
-                        Add(keys, 0, pages, room.Queries + row * _config.HeadSize, _config.HeadSize, rows, _config.HeadSize, room.Scores + row * work.Stride + at, work.Stride);
+                        Add(keys, 0, pages, room.Queries + row * _config.HeadSize, _config.HeadSize, rows, _config.HeadSize, stripes: 1, room.Scores + row * work.Stride + at, work.Stride);
                     }
                 }
             }
@@ -199,15 +199,16 @@ internal sealed unsafe class CpuAttention : IDisposable
             {
                 CpuKeyValueCache.Numbers values = group.Cache.Read(
                     _layer, work.FirstHead + head, (work.Start + at) / Block, areKeys: false, scaled, tiling.Tiles > 1, room.Widened, pages);
-                int tokens = Math.Min(Block, work.Length - at), stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
+                int tokens = Math.Min(Block, work.Length - at), stripes = _paddedSize / FloatTiles.StripeRows, together = tokens == Block ? stripes : 1;
+                int stripeBytes = Block * FloatTiles.StripeRows * (values.Form == PlainForm.Singles ? sizeof(float) : sizeof(ushort));
                 for (int query = 0, rows; query < group.Count; query += rows)
                 {
                     rows = Math.Min(tiling.Rows, group.Count - query);
                     int row = head * group.Count + query;
                     float* probabilities = room.Scores + row * work.Stride + at, to = room.Sums + row * _paddedSize;
-                    for (int stripe = 0; stripe * FloatTiles.StripeRows < _paddedSize && group.Visible(query + rows - 1, _headGroup) > work.Start + at; stripe++)
+                    for (int stripe = 0; stripe < stripes && group.Visible(query + rows - 1, _headGroup) > work.Start + at; stripe += together)
                     {
-                        Add(values, stripe * stripeBytes, pages, probabilities, work.Stride, rows, tokens, to + stripe * FloatTiles.StripeRows, _paddedSize);
+                        Add(values, stripe * stripeBytes, pages, probabilities, work.Stride, rows, tokens, together, to + stripe * FloatTiles.StripeRows, _paddedSize);
                     }
                 }
             }
@@ -215,19 +216,23 @@ internal sealed unsafe class CpuAttention : IDisposable
     }
 
     /// <summary>Adds products of keys or values, some of a block's, with queries or probabilities.</summary>
-    private static void Add(CpuKeyValueCache.Numbers numbers, nint offset, byte** pages, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride)
+    private static void Add(CpuKeyValueCache.Numbers numbers, nint offset, byte** pages, float* inputs, nint inputStride, int rows, int columns, int stripes, float* sums, int stride)
     {
         if (numbers.Cached)
         {
-            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(NothingAhead));
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(NothingAhead));
+        }
+        else if (rows == 1 && Processor.IsZen4)
+        {
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(NonTemporalAhead));
         }
         else if (pages is null)
         {
-            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, default(LinesAhead));
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(LinesAhead));
         }
         else
         {
-            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, sums, stride, new ListedPagesAhead(pages));
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, new ListedPagesAhead(pages));
         }
     }
 

@@ -9,36 +9,37 @@ internal static unsafe class PlainKernels
 
     /// <summary>sums[m, r] += Σ weights[c, r] · inputs[m, c] for plain weights of a stripe's layout.</summary>
     /// <param name="form">What the weights are.</param>
-    /// <param name="weights">[columns, 32].</param>
+    /// <param name="weights">[stripes, columns, 32].</param>
     /// <param name="inputs">[rows, <paramref name="inputStride"/>].</param>
     /// <param name="inputStride">Distance of two inputs.</param>
     /// <param name="rows">Inputs of the tile, from 1 to <see cref="StripeKernels.InputsOf"/>.</param>
     /// <param name="columns">Columns.</param>
-    /// <param name="sums">[rows, <paramref name="stride"/>].</param>
+    /// <param name="stripes">Stripes, one behind the other.</param>
+    /// <param name="sums">[rows, <paramref name="stride"/>], of each stripe 32 sums behind those of the one before.</param>
     /// <param name="stride">Distance of two inputs' sums.</param>
     /// <param name="ahead">How to read ahead.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Add(PlainForm form, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, ReadAhead ahead)
+    public static void Add(PlainForm form, byte* weights, float* inputs, nint inputStride, int rows, int columns, int stripes, float* sums, int stride, ReadAhead ahead)
     {
         switch (ahead)
         {
-            case ReadAhead.None: Add(form, weights, inputs, inputStride, rows, columns, sums, stride, default(NothingAhead)); break;
-            case ReadAhead.Lines: Add(form, weights, inputs, inputStride, rows, columns, sums, stride, default(LinesAhead)); break;
-            default: Add(form, weights, inputs, inputStride, rows, columns, sums, stride, default(PagesAhead)); break;
+            case ReadAhead.None: Add(form, weights, inputs, inputStride, rows, columns, stripes, sums, stride, default(NothingAhead)); break;
+            case ReadAhead.Lines: Add(form, weights, inputs, inputStride, rows, columns, stripes, sums, stride, default(LinesAhead)); break;
+            default: Add(form, weights, inputs, inputStride, rows, columns, stripes, sums, stride, default(PagesAhead)); break;
         }
     }
 
-    /// <inheritdoc cref="Add(PlainForm, byte*, float*, nint, int, int, float*, int, ReadAhead)"/>
+    /// <inheritdoc cref="Add(PlainForm, byte*, float*, nint, int, int, int, float*, int, ReadAhead)"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Add<TAhead>(PlainForm form, byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, TAhead ahead)
+    public static void Add<TAhead>(PlainForm form, byte* weights, float* inputs, nint inputStride, int rows, int columns, int stripes, float* sums, int stride, TAhead ahead)
         where TAhead : struct, IReadAhead
     {
         switch (form)
         {
-            case PlainForm.Singles: Add<Singles, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
-            case PlainForm.Halves: Add<Halves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
-            case PlainForm.RaisedHalves: Add<RaisedHalves, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
-            default: Add<HalvesInPlace, TAhead>(weights, inputs, inputStride, rows, columns, sums, stride, ahead); break;
+            case PlainForm.Singles: Add<Singles, TAhead>(weights, inputs, inputStride, rows, columns, stripes, sums, stride, ahead); break;
+            case PlainForm.Halves: Add<Halves, TAhead>(weights, inputs, inputStride, rows, columns, stripes, sums, stride, ahead); break;
+            case PlainForm.RaisedHalves: Add<RaisedHalves, TAhead>(weights, inputs, inputStride, rows, columns, stripes, sums, stride, ahead); break;
+            default: Add<HalvesInPlace, TAhead>(weights, inputs, inputStride, rows, columns, stripes, sums, stride, ahead); break;
         }
     }
 
@@ -60,48 +61,48 @@ internal static unsafe class PlainKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Add<TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int rows, int columns, float* sums, int stride, TAhead ahead)
+    private static void Add<TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int rows, int columns, int stripes, float* sums, int stride, TAhead ahead)
         where TWeights : struct, IPlainWeights
         where TAhead : struct, IReadAhead
     {
         switch (rows)
         {
-            case 1: Add<OneRow, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
-            case 2: Add<TwoRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
-            case 3: Add<ThreeRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
-            case 4: Add<FourRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
-            case 5: Add<FiveRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
-            case 6: Add<SixRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
-            case 7: Add<SevenRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
-            default: Add<EightRows, TWeights, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead); break;
+            case 1: Add<OneRow, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
+            case 2: Add<TwoRows, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
+            case 3: Add<ThreeRows, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
+            case 4: Add<FourRows, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
+            case 5: Add<FiveRows, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
+            case 6: Add<SixRows, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
+            case 7: Add<SevenRows, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
+            default: Add<EightRows, TWeights, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Add<TRows, TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride, TAhead ahead)
+    private static void Add<TRows, TWeights, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, int stripes, float* sums, int stride, TAhead ahead)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
         where TAhead : struct, IReadAhead
     {
         if (Floats512.IsSupported)
         {
-            FloatTiles.Add<TRows, TWeights, Floats512, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
+            FloatTiles.Add<TRows, TWeights, Floats512, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead);
         }
         else if (Floats256.IsSupported)
         {
-            Add<TRows, TWeights, Floats256, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
+            Add<TRows, TWeights, Floats256, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead);
         }
         else if (Floats128.IsSupported)
         {
-            Add<TRows, TWeights, Floats128, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
+            Add<TRows, TWeights, Floats128, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead);
         }
         else
         {
-            Add<TRows, TWeights, Floats32, TAhead>(weights, inputs, inputStride, columns, sums, stride, ahead);
+            Add<TRows, TWeights, Floats32, TAhead>(weights, inputs, inputStride, columns, stripes, sums, stride, ahead);
         }
     }
 
-    private static void Add<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, float* sums, int stride, TAhead ahead)
+    private static void Add<TRows, TWeights, TFloats, TAhead>(byte* weights, float* inputs, nint inputStride, int columns, int stripes, float* sums, int stride, TAhead ahead)
         where TRows : struct, ITileRows
         where TWeights : struct, IPlainWeights
         where TFloats : struct, IFloatLanes<TFloats>
@@ -109,7 +110,7 @@ internal static unsafe class PlainKernels
     {
         for (int row = 0; row < Stripe; row += 2 * TFloats.Count)
         {
-            FloatTiles.Add<TRows, TWeights, TFloats, TAhead>(weights + row * TWeights.Size, inputs, inputStride, columns, sums + row, stride, ahead);
+            FloatTiles.Add<TRows, TWeights, TFloats, TAhead>(weights + row * TWeights.Size, inputs, inputStride, columns, stripes, sums + row, stride, ahead);
         }
     }
 

@@ -279,7 +279,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         new Span<float>(sums, stripes * (int)stripeSums).Clear();
         for (int i = 0; i < stripes && inputs.Count <= MostInputs; i++)
         {
-            PlainKernels.Add(PlainForm.Singles, At(i, 0), inputs.Floats, Columns, inputs.Count, Columns, sums + i * stripeSums, StripeRows, ReadAheads.OfWeights(inputs.Count));
+            PlainKernels.Add(PlainForm.Singles, At(i, 0), inputs.Floats, Columns, inputs.Count, Columns, stripes: 1, sums + i * stripeSums, StripeRows, ReadAheads.OfWeights(inputs.Count));
         }
 
         for (int start = 0; start < Columns && inputs.Count > MostInputs; start += ChunkColumns)
@@ -315,7 +315,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
             int fetched = tile * columns / tiling.Tiles, first = tile * tiling.Rows;
             ReadAheads.Fetch(next + fetched * ColumnBytes, ((tile + 1) * columns / tiling.Tiles - fetched) * ColumnBytes);
             PlainKernels.Add(
-                PlainForm.Singles, weights, inputs.Chunk(start) + first * ChunkColumns, ChunkColumns, tiling.RowsOf(tile), columns, sums + first * StripeRows, StripeRows, ReadAhead.None);
+                PlainForm.Singles, weights, inputs.Chunk(start) + first * ChunkColumns, ChunkColumns, tiling.RowsOf(tile), columns, stripes: 1, sums + first * StripeRows, StripeRows, ReadAhead.None);
         }
     }
 }

@@ -56,10 +56,30 @@ public unsafe class FloatTilesTests
             {
                 int count = Math.Min(rows - i, StripeKernels.InputsOf(WeightFormat.F32));
                 float* from = inputs.Tiles.Floats + i * Columns;
-                PlainKernels.Add(PlainForm.RaisedHalves, weights.Pointer, from, Columns, count, Columns, one + 32 * i, 32, ReadAhead.None);
+                PlainKernels.Add(PlainForm.RaisedHalves, weights.Pointer, from, Columns, count, Columns, 1, one + 32 * i, 32, ReadAhead.None);
                 ElementKernels.Scale(from, 1 / HalfBits.InPlaceOfRaised, count * Columns);
-                PlainKernels.Add(PlainForm.HalvesInPlace, weights.Pointer, from, Columns, count, Columns, other + 32 * i, 32, ReadAhead.None);
+                PlainKernels.Add(PlainForm.HalvesInPlace, weights.Pointer, from, Columns, count, Columns, 1, other + 32 * i, 32, ReadAhead.None);
             }
+        }
+
+        Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), sums.Select(BitConverter.SingleToInt32Bits));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(6)]
+    public void Add_TwoStripes_SameBitsAsOneAfterTheOther(int rows)
+    {
+        const int Half = Columns / 2;
+        using var weights = new Weights(halves: true, 1);
+        using var inputs = new RandomInputs(rows, Columns, 6);
+        float[] expected = [.. Enumerable.Repeat(1f, 64 * rows)], sums = [.. expected];
+        fixed (float* one = expected, both = sums)
+        {
+            float* from = inputs.Tiles.Floats;
+            PlainKernels.Add(PlainForm.RaisedHalves, weights.Pointer, from, Columns, rows, Half, 1, one, 64, ReadAhead.None);
+            PlainKernels.Add(PlainForm.RaisedHalves, weights.Pointer + Half * 32 * sizeof(ushort), from, Columns, rows, Half, 1, one + 32, 64, ReadAhead.None);
+            PlainKernels.Add(PlainForm.RaisedHalves, weights.Pointer, from, Columns, rows, Half, 2, both, 64, ReadAhead.None);
         }
 
         Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), sums.Select(BitConverter.SingleToInt32Bits));
@@ -116,14 +136,14 @@ public unsafe class FloatTilesTests
             float* input = inputs.Tiles.Floats;
             switch (rows)
             {
-                case 1: FloatTiles.Add<OneRow, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
-                case 2: FloatTiles.Add<TwoRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
-                case 3: FloatTiles.Add<ThreeRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
-                case 4: FloatTiles.Add<FourRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
-                case 5: FloatTiles.Add<FiveRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
-                case 6: FloatTiles.Add<SixRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
-                case 7: FloatTiles.Add<SevenRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
-                default: FloatTiles.Add<EightRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, to, Stride, default(LinesAhead)); break;
+                case 1: FloatTiles.Add<OneRow, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
+                case 2: FloatTiles.Add<TwoRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
+                case 3: FloatTiles.Add<ThreeRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
+                case 4: FloatTiles.Add<FourRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
+                case 5: FloatTiles.Add<FiveRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
+                case 6: FloatTiles.Add<SixRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
+                case 7: FloatTiles.Add<SevenRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
+                default: FloatTiles.Add<EightRows, TWeights, TFloats, LinesAhead>(from, input, Columns, Columns, 1, to, Stride, default(LinesAhead)); break;
             }
         }
     }
