@@ -222,7 +222,7 @@ internal sealed unsafe class CpuAttention : IDisposable
         {
             PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(NothingAhead));
         }
-        else if (rows == 1 && Processor.IsZen4)
+        else if (rows == 1 && Processor.IsZen4)                            // with several queries both distances are faster there
         {
             PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(NonTemporalAhead));
         }
