@@ -92,7 +92,7 @@ internal sealed class BenchReport
         var text = new StringBuilder();
         Line($"{info.Kernels}, {info.Threads} threads, {info.WeightFormats}, .NET {Environment.Version}");
         Line($"machine: reads the weights at {Reading / 1e9:0.0} GB/s, multiplies {Machine.FloatProductsPerSecond / 1e9:0} G singles/s, {Machine.ShortProductsPerSecond / 1e9:0} G shorts/s, {Machine.ByteProductsPerSecond / 1e9:0} G bytes/s, {Machine.NibbleProductsPerSecond / 1e9:0} G nibbles/s");
-        Line($"load {Load.TotalSeconds:0.00} s, {LoadInSystem:0 %} of it the system's; to first token {LoadToFirstToken.TotalSeconds:0.00} s; all packed after {LoadToPacked.TotalSeconds:0.00} s, {PackedInSystem:0 %} of it the system's; peak memory {ByteSize.Format(PeakMemory)}, allocated per decoded token {AllocatedPerPass:0} bytes in the pass, {AllocatedPerToken:0} with engine and updates");
+        Line($"load {Load.TotalSeconds:0.00} s, to first token {LoadToFirstToken.TotalSeconds:0.00} s, all packed after {LoadToPacked.TotalSeconds:0.00} s (of the processor time {LoadInSystem:0 %} and {PackedInSystem:0 %} the system's, until loaded and until packed), peak memory {ByteSize.Format(PeakMemory)}, allocated per decoded token {AllocatedPerPass:0} bytes in the pass, {AllocatedPerToken:0} with engine and updates");
         Line($"{"",-8} {"tokens",6} {"batch",5} {"tokens/s",10} {"slowest",9} {"fastest",9} {"of the floor",12}");
         foreach (BenchRow row in Rows)
         {
