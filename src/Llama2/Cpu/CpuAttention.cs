@@ -218,17 +218,10 @@ internal sealed unsafe class CpuAttention : IDisposable
     /// <summary>Adds products of keys or values, some of a block's, with queries or probabilities.</summary>
     private static void Add(CpuKeyValueCache.Numbers numbers, nint offset, byte** pages, float* inputs, nint inputStride, int rows, int columns, int stripes, float* sums, int stride)
     {
-        if (numbers.Cached)
+        if (pages is null || numbers.Cached)
         {
-            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(NothingAhead));
-        }
-        else if (rows == 1 && Processor.IsZen4)                            // with several queries both distances are faster there
-        {
-            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(NonTemporalAhead));
-        }
-        else if (pages is null)
-        {
-            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, default(LinesAhead));
+            ReadAhead ahead = numbers.Cached ? ReadAhead.None : ReadAheads.OfKeysAndValues(rows);
+            PlainKernels.Add(numbers.Form, numbers.Pointer + offset, inputs, inputStride, rows, columns, stripes, sums, stride, ahead);
         }
         else
         {

@@ -56,11 +56,11 @@ internal readonly record struct MachineSpeed(
             {
                 if (format == WeightFormat.F16)
                 {
-                    StripeKernels.MultiplyShorts(weights, 1, shorts, inputs, columns, to, cached: true);
+                    StripeKernels.MultiplyShorts(weights, count: 1, shorts, inputs, columns, to, cached: true);
                 }
                 else
                 {
-                    StripeKernels.MultiplyBytes(format, weights, 1, bytes, inputs, columns, to, cached: true);
+                    StripeKernels.MultiplyBytes(format, weights, count: 1, bytes, inputs, columns, to, cached: true);
                 }
             }
         }));

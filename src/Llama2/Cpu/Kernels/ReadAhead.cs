@@ -10,6 +10,9 @@ internal enum ReadAhead
     /// <summary><see cref="NothingAhead"/>.</summary>
     None,
 
+    /// <summary><see cref="NonTemporalAhead"/>.</summary>
+    NonTemporal,
+
     /// <summary><see cref="LinesAhead"/>.</summary>
     Lines,
 
@@ -143,10 +146,17 @@ internal static unsafe class ReadAheads
     /// <summary>The fastest way for memory that no cache holds.</summary>
     public static ReadAhead OfMemory => Processor.IsIntel ? ReadAhead.Pages : ReadAhead.Lines;
 
-    /// <summary>The fastest way for weights that no cache holds: for one input Zen 4 looks ahead best by itself.</summary>
+    /// <summary>The fastest way for weights that no cache holds: for one input Zen 4 looks ahead best by itself, but not where weights are of 4 bits.</summary>
+    /// <param name="format">Their format.</param>
     /// <param name="inputs">Inputs of the tile.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ReadAhead OfWeights(int inputs) => inputs == 1 && Processor.IsZen4 ? ReadAhead.None : OfMemory;
+    public static ReadAhead OfWeights(WeightFormat format, int inputs) =>
+        inputs != 1 || !Processor.IsZen4 ? OfMemory : format == WeightFormat.Q4_0 ? ReadAhead.NonTemporal : ReadAhead.None;
+
+    /// <summary>The fastest way for keys and values that no cache holds, where their pages are not listed.</summary>
+    /// <param name="queries">Queries of the tile.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ReadAhead OfKeysAndValues(int queries) => queries == 1 && Processor.IsZen4 ? ReadAhead.NonTemporal : ReadAhead.Lines;
 
     /// <summary>Asks the second cache for memory that is needed soon, but not next.</summary>
     /// <param name="start">Where it begins.</param>

@@ -6,7 +6,7 @@ namespace Llama2;
 internal static unsafe class KStripes
 {
     private const int Length = KBlocks.Length;
-    private const int PanelRows = FloatTiles.StripeRows / 2;
+    private const int PanelRows = StripePacker.PanelRows;
     private const int LineBytes = 4 * PanelRows;
 
     /// <summary>Bytes of one stripe.</summary>

@@ -24,6 +24,7 @@ internal static unsafe class PlainKernels
         switch (ahead)
         {
             case ReadAhead.None: Add(form, weights, inputs, inputStride, rows, columns, stripes, sums, stride, default(NothingAhead)); break;
+            case ReadAhead.NonTemporal: Add(form, weights, inputs, inputStride, rows, columns, stripes, sums, stride, default(NonTemporalAhead)); break;
             case ReadAhead.Lines: Add(form, weights, inputs, inputStride, rows, columns, stripes, sums, stride, default(LinesAhead)); break;
             default: Add(form, weights, inputs, inputStride, rows, columns, stripes, sums, stride, default(PagesAhead)); break;
         }

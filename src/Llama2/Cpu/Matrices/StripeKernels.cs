@@ -11,8 +11,8 @@ internal static unsafe class StripeKernels
 
     private const int InputsOfTwoRegisters = 6;                               // of integer sums beside their floats
     private const int Stripe = FloatTiles.StripeRows;
-    private const int Panels = 2;                                             // of a stripe
-    private const int PanelRows = Stripe / Panels;
+    private const int Panels = StripePacker.Panels;
+    private const int PanelRows = StripePacker.PanelRows;
 
     /// <summary>The instruction set of the products.</summary>
     public static string InstructionSet =>
@@ -64,7 +64,7 @@ internal static unsafe class StripeKernels
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyShorts(byte* stripes, int count, ShortTile input, int rows, int columns, float* sums, bool cached)
     {
-        switch (cached ? ReadAhead.Lines : ReadAheads.OfWeights(rows))
+        switch (cached ? ReadAhead.Lines : ReadAheads.OfWeights(WeightFormat.F16, rows))             // BF16 has become the same integers
         {
             case ReadAhead.None: MultiplyShorts<NothingAhead>(stripes, count, input, rows, columns, sums); break;
             case ReadAhead.Lines: MultiplyShorts<LinesAhead>(stripes, count, input, rows, columns, sums); break;
@@ -139,7 +139,7 @@ internal static unsafe class StripeKernels
     private static void MultiplyBytes<TRows>(WeightFormat format, byte* stripes, int count, ByteTile input, int columns, float* sums, bool cached)
         where TRows : struct, ITileRows
     {
-        ReadAhead ahead = cached ? ReadAhead.Lines : ReadAheads.OfWeights(TRows.Count);
+        ReadAhead ahead = cached ? ReadAhead.Lines : ReadAheads.OfWeights(format, TRows.Count);
         bool bothPanels = format == WeightFormat.Q8_0 && DotBytes512.IsSupported && (TRows.Count == 1 ? Processor.IsZen5 : ahead != ReadAhead.Pages);
         if (bothPanels && TRows.Count == 1)
         {
@@ -153,9 +153,9 @@ internal static unsafe class StripeKernels
         {
             EachPanel<TRows, PagesAhead>(format, stripes, Panels * count, input, columns, sums);
         }
-        else if (TRows.Count == 1 && ahead == ReadAhead.None && format == WeightFormat.Q4_0)
+        else if (TRows.Count == 1 && ahead == ReadAhead.NonTemporal)
         {
-            EachPanel<TRows, NonTemporalAhead>(format, stripes, Panels * count, input, columns, sums);        // what Zen 4 does by itself is the best for the others only
+            EachPanel<TRows, NonTemporalAhead>(format, stripes, Panels * count, input, columns, sums);
         }
         else if (TRows.Count == 1 && ahead == ReadAhead.None)
         {
@@ -271,15 +271,14 @@ internal static unsafe class StripeKernels
         where TRows : struct, ITileRows
         where TAhead : struct, IReadAhead
     {
-        byte* weights = StripePacker.Weights(WeightFormat.Q8_0, stripes, 0, columns);
-        ushort* scales = StripePacker.Scales(WeightFormat.Q8_0, stripes, 0, columns);
-        nint apart = (nint)(StripePacker.Weights(WeightFormat.Q8_0, stripes, 1, columns) - weights);
-        int stride = count * Stripe;
-        for (nint stripe = 0; stripe < count; stripe++)
+        nint apart = (nint)(StripePacker.Weights(WeightFormat.Q8_0, stripes, 1, columns) - stripes);
+        int panels = Panels * count, stride = count * Stripe;
+        for (int panel = 0; panel < panels; panel += Panels, sums += Stripe)
         {
+            byte* weights = StripePacker.Weights(WeightFormat.Q8_0, stripes, panel, columns);
+            ushort* scales = StripePacker.Scales(WeightFormat.Q8_0, stripes, panel, columns);
             ByteTiles.TwoRegisters<TRows, DotBytes512, Floats512, TAhead>(
-                weights + stripe * Panels * apart, scales + stripe * Panels * apart / sizeof(ushort), apart, apart / sizeof(ushort), input, columns / ByteTile.BlockLength,
-                sums + stripe * Stripe, stride);
+                weights, scales, apart, apart / sizeof(ushort), input, columns / ByteTile.BlockLength, sums, stride);
         }
     }
 

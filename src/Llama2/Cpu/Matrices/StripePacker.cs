@@ -11,8 +11,12 @@ namespace Llama2;
 /// </remarks>
 internal static unsafe class StripePacker
 {
-    private const int Panels = 2;
-    private const int PanelRows = FloatTiles.StripeRows / Panels;
+    /// <summary>Panels of a stripe.</summary>
+    public const int Panels = 2;
+
+    /// <summary>Rows of a panel.</summary>
+    public const int PanelRows = FloatTiles.StripeRows / Panels;
+
     private const int Block = ByteTile.BlockLength;
     private const int LeastColumnsOfShorts = 256;
     private const int ColumnsAtOnce = 64;                                     // of singles: what is written stays in the first cache

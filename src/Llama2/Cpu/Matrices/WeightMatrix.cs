@@ -279,7 +279,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         new Span<float>(sums, stripes * (int)stripeSums).Clear();
         for (int i = 0; i < stripes && inputs.Count <= MostInputs; i++)
         {
-            PlainKernels.Add(PlainForm.Singles, At(i, 0), inputs.Floats, Columns, inputs.Count, Columns, stripes: 1, sums + i * stripeSums, StripeRows, ReadAheads.OfWeights(inputs.Count));
+            PlainKernels.Add(PlainForm.Singles, At(i, 0), inputs.Floats, Columns, inputs.Count, Columns, stripes: 1, sums + i * stripeSums, StripeRows, ReadAheads.OfWeights(Format, inputs.Count));
         }
 
         for (int start = 0; start < Columns && inputs.Count > MostInputs; start += ChunkColumns)
